@@ -1,1 +1,22 @@
-//! Placeholder; written next.
+//! What Corridor is tested and shown on: throwaway PostgreSQL clusters.
+//!
+//! - [`servers`]: which PostgreSQL majors this machine has.
+//! - [`cluster`]: a cluster of one of them, in a directory of its own, that ends with the process that started it.
+//!
+//! Everything here is real: a real server, real crashes. Nothing is mocked.
+//!
+//! **Invariant:** this room knows no other room of Corridor. What it says about a table it found out by itself, so
+//! that a fault in Corridor cannot hide in its own test.
+//!
+//! **Trap:** a [`Cluster`] belongs to the process, not to a runtime: every test may have its own runtime and share
+//! one cluster. A [`tokio_postgres::Client`] belongs to the runtime that made it.
+
+pub mod cluster;
+pub mod error;
+mod guardian;
+pub mod servers;
+mod system;
+
+pub use cluster::{Auth, Cluster, ClusterOptions, Database, Mode};
+pub use error::{Error, Result};
+pub use servers::{Installation, Servers};

@@ -1,0 +1,3 @@
+//! The testbed on real servers.
+
+mod cluster;
