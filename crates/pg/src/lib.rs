@@ -11,6 +11,7 @@
 //!
 //! **Invariant:** this room knows nothing of moves, mirrors or migrations.
 
+pub mod catalog;
 pub mod fault;
 pub mod fence;
 pub mod ident;

@@ -1,0 +1,119 @@
+-- Purpose: one digest per aspect of a table's definition, cheap enough to be asked before each chunk. Left out is all
+--          that vacuum, analyze, reindex (also concurrently), inserts and sequences change, triggers that are ours
+--          (corridor_…) and the fallback view that is ours (by its comment).
+-- Locks: access share on catalogues
+-- Oldest version: 14
+with rel as (
+    select c.*, n.nspname
+    from pg_class c
+    join pg_namespace n on n.oid = c.relnamespace
+    where c.oid = $1
+),
+fact (place, aspect, body) as (
+    select 1, 'kind or name', nspname || '.' || relname || ' ' || relkind::text || relpersistence::text || relispartition::text
+    from rel
+    union all
+    select 2, 'columns', string_agg((
+        to_jsonb(a) - '{attrelid,attmissingval,atthasmissing,attcacheoff,attacl,attstattarget}'::text[]
+        || jsonb_build_object('target', coalesce(to_jsonb(a) ->> 'attstattarget', '-1'))
+    )::text, e'\n' order by a.attnum)
+    from pg_attribute a
+    where a.attrelid = $1 and a.attnum > 0
+    union all
+    select 3, 'defaults', string_agg(d.adnum::text || ' ' || d.adbin::text, e'\n' order by d.adnum)
+    from pg_attrdef d
+    where d.adrelid = $1
+    union all
+    select 4, 'constraints', string_agg((to_jsonb(k) - '{oid,conindid}'::text[])::text, e'\n' order by k.conname)
+    from pg_constraint k
+    where k.conrelid = $1
+    union all
+    select 5, 'indexes', string_agg(concat_ws(' ', ic.relname, ic.relam, ic.reloptions, ic.reltablespace,
+        to_jsonb(i) - '{indexrelid,indrelid,indisclustered,indisvalid,indcheckxmin,indisready,indislive}'::text[]
+    ), e'\n' order by ic.relname)
+    from pg_index i
+    join pg_class ic on ic.oid = i.indexrelid
+    where i.indrelid = $1 and i.indisvalid
+    union all
+    select 6, 'triggers', string_agg((to_jsonb(g) - '{oid}'::text[])::text, e'\n' order by g.tgname)
+    from pg_trigger g
+    where g.tgrelid = $1 and not g.tgisinternal and g.tgname not like 'corridor\_%'
+    union all
+    select 7, 'rules', string_agg(r.rulename || ' ' || r.ev_enabled::text || md5(r.ev_action::text), e'\n' order by r.rulename)
+    from pg_rewrite r
+    where r.ev_class = $1
+    union all
+    select 8, 'policies', concat_ws(e'\n', rel.relrowsecurity, rel.relforcerowsecurity, (
+        select string_agg(to_jsonb(p)::text, e'\n' order by p.polname) from pg_policy p where p.polrelid = $1
+    ))
+    from rel
+    union all
+    select 9, 'owner and grants', concat_ws(e'\n', pg_get_userbyid(rel.relowner), rel.relacl, (
+        select string_agg(a.attnum::text || a.attacl::text, e'\n' order by a.attnum)
+        from pg_attribute a
+        where a.attrelid = $1 and a.attacl is not null
+    ))
+    from rel
+    union all
+    select 10, 'comments', string_agg(t.name || ' ' || t.description, e'\n' order by t.name)
+    from (
+        select 'table ' || d.objsubid as name, d.description
+        from pg_description d
+        where d.classoid = 'pg_class'::regclass and d.objoid = $1
+        union all
+        select 'constraint ' || k.conname, d.description
+        from pg_constraint k
+        join pg_description d on d.classoid = 'pg_constraint'::regclass and d.objoid = k.oid
+        where k.conrelid = $1
+        union all
+        select 'index ' || ic.relname, d.description
+        from pg_index i
+        join pg_class ic on ic.oid = i.indexrelid
+        join pg_description d on d.classoid = 'pg_class'::regclass and d.objoid = i.indexrelid
+        where i.indrelid = $1 and i.indisvalid
+        union all
+        select 'trigger ' || g.tgname, d.description
+        from pg_trigger g
+        join pg_description d on d.classoid = 'pg_trigger'::regclass and d.objoid = g.oid
+        where g.tgrelid = $1 and g.tgname not like 'corridor\_%'
+    ) t
+    union all
+    select 11, 'options', concat_ws(e'\n', rel.reloptions, rel.reltablespace, rel.relam, rel.relreplident, (
+        select t.reloptions::text from pg_class t where t.oid = rel.reltoastrelid
+    ))
+    from rel
+    union all
+    select 12, 'foreign keys that reference it', string_agg(
+        (to_jsonb(k) - '{oid,conindid}'::text[])::text, e'\n' order by k.conrelid, k.conname)
+    from pg_constraint k
+    where k.confrelid = $1 and k.contype = 'f'
+    union all
+    select 13, 'views that read it', string_agg(
+        concat_ws(' ', v.relnamespace, v.relname, v.relkind, v.reloptions, md5(r.ev_action::text)),
+        e'\n' order by v.relnamespace, v.relname, r.rulename)
+    from pg_rewrite r
+    join pg_class v on v.oid = r.ev_class
+    where r.ev_class <> $1
+      and r.oid in (
+        select d.objid
+        from pg_depend d
+        where d.classid = 'pg_rewrite'::regclass and d.refclassid = 'pg_class'::regclass and d.refobjid = $1
+      )
+      and coalesce(obj_description(v.oid, 'pg_class') not like 'corridor: fallback%', true)
+    union all
+    select 14, 'inheritance', string_agg(i.inhrelid::text || ' of ' || i.inhparent::text, e'\n' order by i.inhparent, i.inhrelid)
+    from pg_inherits i
+    where $1 in (i.inhrelid, i.inhparent)
+    union all
+    select 15, 'publications', string_agg(r.prpubid::text, e'\n' order by r.prpubid)
+    from pg_publication_rel r
+    where r.prrelid = $1
+    union all
+    select 16, 'extended statistics', string_agg(s.stxname::text || s.stxkeys::text, e'\n' order by s.stxname)
+    from pg_statistic_ext s
+    where s.stxrelid = $1
+)
+select aspect, md5(coalesce(body, '')) as digest
+from fact
+where exists (select 1 from rel)
+order by place
