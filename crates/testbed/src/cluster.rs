@@ -19,6 +19,8 @@ use tokio_postgres::NoTls;
 
 use crate::error::{Error, Result};
 use crate::guardian::Guardian;
+use crate::next_oid;
+use crate::oid_counter::OidCounter;
 use crate::servers::{Installation, Servers};
 use crate::system::{self, ServerUser};
 
@@ -265,6 +267,15 @@ impl Cluster {
         let inner = Arc::clone(&self.inner);
         blocking(move || inner.reset_next_oid(oid)).await?;
         self.start_again().await
+    }
+
+    /// The counter of object ids of the running server, to read and to set while it runs. Void after a restart.
+    pub fn oid_counter(&self) -> Result<OidCounter> {
+        let state = self.inner.state();
+        match &state.server {
+            Some(server) => OidCounter::find(server.id(), &self.inner.installation.bin_dir.join("postgres")),
+            None => Err(Error::Request("the server does not run".to_owned())),
+        }
     }
 
     /// Lets the cluster outlive this process. What it takes to end it by hand is the caller's to tell.
@@ -529,10 +540,7 @@ impl Inner {
 
     fn reset_next_oid(&self, oid: u32) -> Result<()> {
         let Some(program) = self.installation.program("pg_resetwal") else {
-            return Err(Error::Request(format!(
-                "this PostgreSQL {} has no pg_resetwal",
-                self.installation.major
-            )));
+            return next_oid::write_into_checkpoint(&self.data_dir(), oid);
         };
         let output = self
             .user

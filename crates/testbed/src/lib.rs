@@ -14,6 +14,8 @@
 pub mod cluster;
 pub mod error;
 mod guardian;
+mod next_oid;
+pub mod oid_counter;
 pub mod servers;
 mod system;
 

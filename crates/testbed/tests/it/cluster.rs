@@ -70,3 +70,37 @@ async fn a_missing_major_says_what_to_do() {
         .to_string();
     assert!(error.contains("script/setup"), "{error}");
 }
+
+#[tokio::test]
+async fn the_object_id_counter_is_set_stopped_and_running() {
+    for installation in Servers::find() {
+        let major = installation.major;
+        let cluster = Cluster::start(ClusterOptions::new(major)).await.unwrap();
+        cluster.reset_wal_next_oid(3_000_000_000).await.unwrap();
+        let client = cluster.connect("postgres").await.unwrap();
+        let oid_of_new_table = async |name: &str| -> u32 {
+            client
+                .batch_execute(&format!("create table {name} ()"))
+                .await
+                .unwrap();
+            client
+                .query_one("select $1::text::regclass::oid", &[&name])
+                .await
+                .unwrap()
+                .get(0)
+        };
+        let stopped = oid_of_new_table("a").await;
+        assert!(
+            (3_000_000_000..3_000_000_100).contains(&stopped),
+            "{major}: {stopped}"
+        );
+        let counter = cluster.oid_counter().unwrap();
+        assert!(counter.get().unwrap() > stopped);
+        counter.set(2_000_000_000).unwrap();
+        let running = oid_of_new_table("b").await;
+        assert!(
+            (2_000_000_000..2_000_000_100).contains(&running),
+            "{major}: {running}"
+        );
+    }
+}
