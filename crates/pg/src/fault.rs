@@ -468,6 +468,15 @@ code!(
     "Corridor works with PostgreSQL 14 to 18.",
     "The server's version is older than 14."
 );
+code!(
+    LOGIN_METHOD,
+    "PG-022",
+    "no way of logging in suits both sides",
+    Never,
+    CannotConnect,
+    "Let the server's pg_hba.conf ask for scram-sha-256, md5, password, cert, peer or trust, and see channel_binding.",
+    "The server answered, but asks for a login that Corridor does not speak (GSSAPI, SSPI, OAuth), or `channel_binding=require` was asked for and the server, or the connection without TLS, cannot do it. It is also raised when the server cannot prove that it knows the password: then somebody else may be answering in its place."
+);
 
 /// All codes of this room.
 pub static CODES: &[&Code] = &[
@@ -492,4 +501,5 @@ pub static CODES: &[&Code] = &[
     &FENCED,
     &BAD_NAME,
     &UNSUPPORTED_VERSION,
+    &LOGIN_METHOD,
 ];

@@ -4,7 +4,7 @@
 //!
 //! - [`ident`]: names and literals; the only way that text gets into dynamic SQL.
 //! - [`fault`]: one error type with a stable code and the two failure facts; one table of codes per room.
-//! - [`conninfo`] and [`session`]: connections made as libpq makes them.
+//! - [`conninfo`], [`connect`](mod@connect) and [`session`]: connections made as libpq makes them.
 //! - [`fence`]: the row lock that proves that a writing transaction still owns its work.
 //! - [`lock_budget`]: waiting for a lock within a budget, stepping back, trying again.
 //! - [`catalog`]: a table and everything that hangs on it, read as plain data.
@@ -12,12 +12,16 @@
 //! **Invariant:** this room knows nothing of moves, mirrors or migrations.
 
 pub mod catalog;
+pub mod connect;
+pub mod conninfo;
 pub mod fault;
 pub mod fence;
 pub mod ident;
 pub mod session;
 pub mod value;
 
+pub use connect::Canceller;
+pub use conninfo::ConnectOptions;
 pub use fault::{Code, Exit, Fault, FaultContext, Result, Retry};
 pub use ident::{Ident, Literal, QualifiedName};
 pub use session::{ApplicationName, Isolation, Session};

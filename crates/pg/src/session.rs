@@ -5,6 +5,7 @@ use std::ops::{Deref, DerefMut};
 
 use tokio_postgres::Client;
 
+use crate::connect::{Canceller, Ending};
 use crate::fault::{FaultContext, Result};
 
 /// `corridor:<role>:<migration>`, cut to the 63 bytes that the server keeps.
@@ -54,11 +55,18 @@ pub struct Session {
     backend_pid: i32,
     server_version_num: i32,
     name: ApplicationName,
+    canceller: Canceller,
+    ending: Ending,
 }
 
 impl Session {
-    /// Wraps a connected client and applies the settings. Made by `conninfo`'s connect.
-    pub(crate) async fn adopt(client: Client, name: ApplicationName) -> Result<Self> {
+    /// Wraps a connected client and applies the settings. Made by [`connect`](crate::connect).
+    pub(crate) async fn adopt(
+        client: Client,
+        name: ApplicationName,
+        canceller: Canceller,
+        ending: Ending,
+    ) -> Result<Self> {
         let row = client
             .query_one(include_str!("../sql/session/adopt.sql"), &[&name.as_str()])
             .await
@@ -68,6 +76,8 @@ impl Session {
             backend_pid: row.get("backend_pid"),
             server_version_num: row.get("server_version_num"),
             name,
+            canceller,
+            ending,
         })
     }
 
@@ -89,6 +99,32 @@ impl Session {
     /// The name that the session shows in `pg_stat_activity`.
     pub fn name(&self) -> &ApplicationName {
         &self.name
+    }
+
+    /// What cancels the statement that this session runs; usable while the session is busy elsewhere.
+    pub fn cancel_token(&self) -> Canceller {
+        self.canceller.clone()
+    }
+
+    /// Why the connection ended (the server's last word, or the network's), once it has ended by an error.
+    pub fn ending(&self) -> Option<&str> {
+        self.ending.get().map(String::as_str)
+    }
+
+    /// Sets `lock_timeout` and `statement_timeout` of the session, in milliseconds. 0 means no limit.
+    ///
+    /// In a transaction that rolls back, the setting rolls back too.
+    pub async fn set_timeouts(&self, lock_ms: u32, statement_ms: u32) -> Result<()> {
+        self.client
+            .query_one(
+                include_str!("../sql/session/set_timeouts.sql"),
+                &[&lock_ms.to_string(), &statement_ms.to_string()],
+            )
+            .await
+            .doing(|| {
+                format!("setting lock_timeout to {lock_ms} ms and statement_timeout to {statement_ms} ms")
+            })?;
+        Ok(())
     }
 
     /// Begins a transaction at `isolation`; it rolls back when dropped.
