@@ -1,1 +1,94 @@
-//! Placeholder; written next.
+//! The one rule: copying, catching up, repairing and syncing back are one operation, *refresh*.
+//!
+//! A [`Mirror`] keeps a *target* table equal to a *source* table while an application writes to the source.
+//! Four facts per mirror live in tables of their own in the schema `corridor`, with the key's native types, so
+//! that every comparison of keys is made by the server, in the key's own order and collation:
+//!
+//! | table | holds | written by |
+//! |---|---|---|
+//! | `change_<tag>` | the change log: key and transaction id of every write to the source | capture triggers, repair |
+//! | `lane_<tag>` | consecutive half-open key ranges; how far each is copied (`at`) and claimed (`claim`) | copiers |
+//! | `chunk_<tag>` | the ledger: one row for each copied range, written with its rows | copiers |
+//! | `check_<tag>`, `difference_<tag>` | verification: compared ranges with their digests; keys that differed | verifiers |
+//!
+//! # The rule
+//!
+//! > A change is forgotten only once a refresh of its key has used, or is certain to use, a snapshot in which the
+//! > transaction that made the change is visible. Refreshes of one key never overlap.
+//!
+//! # Why it holds here
+//!
+//! *Changes are visible exactly when their transaction is.* Source and change log are in one database, and the
+//! trigger writes the change in the transaction that changes the row. A snapshot that sees a row of the log sees
+//! the source as that transaction left it, and the other way round.
+//!
+//! *Chunks* ([`Mirror::copy_chunk`]). A copier first **claims** `[at, claim)` in its lane and commits; only then
+//! does it open the transaction that inserts the rows and moves `at` to `claim`. So the chunk's snapshot is newer
+//! than the moment at which the claim could first be seen.
+//!
+//! *Rounds* ([`Mirror::round`]). One repeatable-read transaction takes a snapshot `A`, reads a batch of changes,
+//! and asks for each key:
+//! - copied in `A` (some lane has `lo <= key < at`): delete the key from the target, insert what the source has in
+//!   `A`, delete the change. No chunk touches that key again, and only one round runs at a time.
+//! - not claimed, asked on *another connection* in a snapshot taken **after** `A`: delete the change. The chunk that
+//!   will copy the key has not claimed it yet, therefore its snapshot is newer than `A` and sees the change.
+//! - otherwise a chunk is in flight: leave it for the next round.
+//!
+//! *Repair* writes the differing keys into the change log. Nothing but rounds ever refreshes a key that is copied.
+//!
+//! *Fencing.* Each of these transactions holds the migration's lease row ([`corridor_pg::fence`]), so a worker that was
+//! declared dead cannot commit one later. In-process exclusion (one round at a time) is therefore enough.
+//!
+//! *Other unique indexes.* A round with a limit may split two changes that only together satisfy a unique index.
+//! On a conflict the round is repeated for **all** changes that its snapshot sees, with copiers held off: the target
+//! then equals the source as of one snapshot, and the source satisfies the index in each snapshot.
+//!
+//! # Traps
+//!
+//! - Sessions must have the settings of [`corridor_pg::Session`]: keys travel as text between statements.
+//! - A key's type must have its default btree operators in `pg_catalog` (the planner of moves checks it).
+
+pub mod capture;
+pub mod chunk;
+pub mod fault;
+pub mod lane;
+pub mod refresh;
+pub mod sizer;
+pub mod spec;
+pub mod statement;
+pub mod truncate;
+pub mod verify;
+
+pub use chunk::ChunkOutcome;
+pub use refresh::Round;
+pub use sizer::Sizer;
+pub use spec::{Column, Digest, KeyColumn, MirrorSpec};
+pub use verify::{Checked, Difference, DifferenceKind};
+
+use tokio::sync::{Mutex, RwLock};
+
+/// A source, a target and what keeps them equal, with the locks that order the work inside one process.
+#[derive(Debug)]
+pub struct Mirror {
+    spec: MirrorSpec,
+    /// Copiers and rounds hold it shared; what needs all others held off holds it exclusively.
+    gate: RwLock<()>,
+    /// One round at a time: refreshes of one key never overlap.
+    applier: Mutex<()>,
+}
+
+impl Mirror {
+    /// One `Mirror` per mirror and process: its locks are what keeps refreshes apart.
+    pub fn new(spec: MirrorSpec) -> Self {
+        Mirror {
+            spec,
+            gate: RwLock::new(()),
+            applier: Mutex::new(()),
+        }
+    }
+
+    /// What is mirrored.
+    pub fn spec(&self) -> &MirrorSpec {
+        &self.spec
+    }
+}

@@ -1,0 +1,81 @@
+//! The codes of this room.
+
+use corridor_pg::{Code, Exit, Retry};
+
+/// The target refused a row that the source holds.
+pub static ROW_DOES_NOT_FIT: Code = Code {
+    id: "MIR-001",
+    title: "a row of the source does not fit into the target",
+    retry: Retry::Never,
+    exit: Exit::BadResult,
+    hint: "See the row and the constraint in the message; change the row or the wanted shape, then `resume`, or `rollback`.",
+    page: "Copying or catching up, the target table refused a row: no partition takes it, or a constraint of the \
+           target does not hold for it. The application is not affected: it writes to the source. Correct the row (the \
+           correction is captured like every other write) and `resume`, or `rollback` and choose another shape.",
+};
+
+/// The ledger is missing or does not belong to this mirror.
+pub static LEDGER_MISSING: Code = Code {
+    id: "MIR-002",
+    title: "the mirror's ledger is missing",
+    retry: Retry::Never,
+    exit: Exit::Refused,
+    hint: "Somebody dropped Corridor's tables; `rollback` removes what is left, then start the move again.",
+    page: "A table that records what was copied is not there, or a lane is missing in it. Without it nobody can say \
+           which rows were copied. Nothing was changed. Roll the migration back and start it again.",
+};
+
+/// Verification found differences that a repair did not end.
+pub static UNEXPLAINED_DIFFERENCE: Code = Code {
+    id: "MIR-003",
+    title: "source and target still differ after the repair",
+    retry: Retry::Never,
+    exit: Exit::BadResult,
+    hint: "The differing keys are listed by `corridor status NAME --json`; do not cut over; please report it.",
+    page: "A key range was compared, differing keys were refreshed from the source and compared again, and they still \
+           differ. Either something else writes to the target table, or this is a bug in Corridor. The cut-over stays \
+           refused. Look for foreign writers on the target first.",
+};
+
+/// A truncate of the source waits to be replayed.
+pub static TRUNCATED: Code = Code {
+    id: "MIR-004",
+    title: "the source was truncated and the target has not followed yet",
+    retry: Retry::AfterPause,
+    exit: Exit::NotFinished,
+    hint: "Corridor empties the target and copies again by itself.",
+    page: "Somebody ran TRUNCATE on the source. It is captured like every other change: the target is emptied and the \
+           copy starts again. This message ends a step that cannot go on before that has happened.",
+};
+
+/// There is more left to refresh than fits under a lock.
+pub static TOO_MANY_PENDING: Code = Code {
+    id: "MIR-005",
+    title: "too many changes are pending",
+    retry: Retry::AfterPause,
+    exit: Exit::NotFinished,
+    hint: "Corridor gives the locks back, catches up and tries again.",
+    page: "Under the lock of the cut-over only a few last changes may be left to refresh, because the application waits \
+           meanwhile. There were more; the locks were given back at once. It is tried again when the mirror has caught up.",
+};
+
+/// A wrong lane number or an impossible ledger row: a bug.
+pub static LEDGER_INCONSISTENT: Code = Code {
+    id: "MIR-006",
+    title: "the ledger contradicts itself",
+    retry: Retry::Never,
+    exit: Exit::Bug,
+    hint: "Please report this with the message; nothing was changed.",
+    page: "The ledger holds a state that Corridor never writes. The transaction was rolled back. This is a bug, or \
+           somebody changed Corridor's tables by hand.",
+};
+
+/// All codes of this room.
+pub static CODES: &[&Code] = &[
+    &ROW_DOES_NOT_FIT,
+    &LEDGER_MISSING,
+    &UNEXPLAINED_DIFFERENCE,
+    &TRUNCATED,
+    &TOO_MANY_PENDING,
+    &LEDGER_INCONSISTENT,
+];

@@ -1,0 +1,305 @@
+//! Rounds: refreshing the keys that the change log names.
+
+use std::time::Instant;
+
+use corridor_pg::fence::Fence;
+use corridor_pg::{Fault, FaultContext, Isolation, Result, Session};
+use tokio_postgres::Transaction;
+
+use crate::Mirror;
+use crate::fault::{TOO_MANY_PENDING, TRUNCATED};
+use crate::statement::LOOKUP_SETTINGS;
+
+/// What one round did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Round {
+    /// Changes that the round looked at.
+    pub seen: u64,
+    /// Changes whose keys it refreshed, and forgot.
+    pub refreshed: u64,
+    /// Changes that it forgot because a later chunk is certain to see them.
+    pub forgotten: u64,
+    /// Changes that it left because a chunk is in flight.
+    pub left: u64,
+    /// Rows deleted from the target.
+    pub rows_deleted: u64,
+    /// Rows written to the target.
+    pub rows_written: u64,
+    /// The log held nothing more in this round's snapshot.
+    pub is_drained: bool,
+    /// A truncate waits: see [`Mirror::replay_truncate`]. Nothing else was done.
+    pub is_truncated: bool,
+    /// Duration, commit included.
+    pub elapsed_ms: u64,
+}
+
+/// Changes that a snapshot sees, sorted by what may be done with them.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    pub(crate) copied_ids: Vec<i64>,
+    pub(crate) other_ids: Vec<i64>,
+    pub(crate) is_truncated: bool,
+    pub(crate) is_whole: bool,
+}
+
+impl Batch {
+    /// No limit on the number of changes.
+    pub(crate) const EVERYTHING: i64 = i64::MAX - 1;
+
+    pub(crate) fn all_ids(&self) -> Vec<i64> {
+        self.copied_ids.iter().chain(&self.other_ids).copied().collect()
+    }
+
+    fn len(&self) -> u64 {
+        (self.copied_ids.len() + self.other_ids.len()) as u64
+    }
+}
+
+/// Rows written and deleted in the target.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Refreshed {
+    deleted: u64,
+    written: u64,
+}
+
+impl Mirror {
+    /// Refreshes the keys of up to `limit` changes. `observer` is a second connection: it answers what is claimed
+    /// *after* the round's snapshot was taken.
+    ///
+    /// `first_id` only saves work: the log is read from there, in order. Whoever passes more than 0 must come back with
+    /// 0, because ids are assigned before commit.
+    ///
+    /// Locks: `ROW EXCLUSIVE` on target and log, `ACCESS SHARE` on the source. Errors: `MIR-001`.
+    pub async fn round(
+        &self,
+        writer: &mut Session,
+        observer: &Session,
+        fence: &Fence,
+        limit: i64,
+        first_id: i64,
+    ) -> Result<Round> {
+        let outcome = {
+            let _shared = self.gate.read().await;
+            let _applier = self.applier.lock().await;
+            self.round_once(writer, Some(observer), fence, limit, first_id)
+                .await
+        };
+        match outcome {
+            Err(fault) if fault.sqlstate() == Some("23505") => self.round_alone(writer, fence).await,
+            other => other,
+        }
+    }
+
+    /// Refreshes every change that one snapshot sees, with copiers and rounds held off. Ends with the target equal
+    /// to the source as of that snapshot, as far as it is copied; so unique indexes hold, and can be built.
+    pub async fn round_alone(&self, writer: &mut Session, fence: &Fence) -> Result<Round> {
+        let _alone = self.gate.write().await;
+        let _applier = self.applier.lock().await;
+        self.round_once(writer, None, fence, Batch::EVERYTHING, 0).await
+    }
+
+    /// Does `work` while no copier and no round runs, after a round that left the target equal to the source as of
+    /// one snapshot. For building indexes.
+    pub async fn while_still<T>(
+        &self,
+        writer: &mut Session,
+        fence: &Fence,
+        work: impl AsyncFnOnce(&mut Session) -> Result<T>,
+    ) -> Result<T> {
+        let _alone = self.gate.write().await;
+        let _applier = self.applier.lock().await;
+        let round = self.round_once(writer, None, fence, Batch::EVERYTHING, 0).await?;
+        if round.is_truncated {
+            return Err(self.truncated());
+        }
+        work(writer).await
+    }
+
+    async fn round_once(
+        &self,
+        writer: &mut Session,
+        observer: Option<&Session>,
+        fence: &Fence,
+        limit: i64,
+        first_id: i64,
+    ) -> Result<Round> {
+        let started = Instant::now();
+        let tx = writer.begin(Isolation::RepeatableRead).await?;
+        tx.batch_execute(&self.source_lock())
+            .await
+            .doing(|| "preparing a round")?;
+        tx.batch_execute(LOOKUP_SETTINGS)
+            .await
+            .doing(|| "preparing a round")?;
+        fence.hold(&tx).await?; // the snapshot is taken here
+        let batch = self.read_batch(&tx, limit, first_id).await?;
+        let mut round = Round {
+            seen: batch.len(),
+            is_drained: batch.is_whole,
+            ..Round::default()
+        };
+        if batch.is_truncated {
+            round.is_truncated = true;
+            round.is_drained = false;
+            return Ok(round);
+        }
+        let forgettable = match observer {
+            _ if batch.other_ids.is_empty() => Vec::new(),
+            Some(observer) => self.unclaimed(observer, &batch.other_ids).await?,
+            // Alone: no chunk is in flight, so what is not copied now will be copied by a chunk that begins later.
+            None => batch.other_ids.clone(),
+        };
+        let refreshed = self.refresh_batch(&tx, &batch.copied_ids).await?;
+        let done: Vec<i64> = batch.copied_ids.iter().chain(&forgettable).copied().collect();
+        self.forget(&tx, &done).await?;
+        tx.commit()
+            .await
+            .doing(|| format!("committing a round on {}", self.spec().target))?;
+        round.refreshed = batch.copied_ids.len() as u64;
+        round.forgotten = forgettable.len() as u64;
+        round.left = round.seen - round.refreshed - round.forgotten;
+        round.rows_deleted = refreshed.deleted;
+        round.rows_written = refreshed.written;
+        round.elapsed_ms = started.elapsed().as_millis() as u64;
+        Ok(round)
+    }
+
+    /// Refreshes the last changes inside the transaction of a swap, in which the source is locked against writers.
+    ///
+    /// Errors: `MIR-005` when more than `limit` are pending, `MIR-004` when a truncate waits.
+    pub async fn refresh_rest(&self, tx: &Transaction<'_>, limit: i64) -> Result<u64> {
+        tx.batch_execute(LOOKUP_SETTINGS)
+            .await
+            .doing(|| "preparing the last refresh")?;
+        let batch = self.read_batch(tx, limit, 0).await?;
+        if batch.is_truncated || !batch.other_ids.is_empty() {
+            return Err(self.truncated());
+        }
+        if !batch.is_whole {
+            return Err(Fault::new(
+                &TOO_MANY_PENDING,
+                format!("more than {limit} changes of {} are pending", self.spec().source),
+            ));
+        }
+        self.refresh_batch(tx, &batch.copied_ids).await?;
+        self.forget(tx, &batch.copied_ids).await?;
+        tx.batch_execute(
+            "reset enable_seqscan; reset enable_hashjoin; reset enable_mergejoin; reset enable_bitmapscan; reset plan_cache_mode",
+        )
+        .await
+        .doing(|| "ending the last refresh")?;
+        Ok(batch.copied_ids.len() as u64)
+    }
+
+    pub(crate) async fn read_batch(&self, tx: &Transaction<'_>, limit: i64, first_id: i64) -> Result<Batch> {
+        let spec = self.spec();
+        let change = spec.table("change");
+        let is_truncated: bool = tx
+            .query_one(
+                &format!("select exists (select from {change} where is_truncate)"),
+                &[],
+            )
+            .await
+            .doing(|| "reading the change log")?
+            .get(0);
+        if is_truncated {
+            return Ok(Batch {
+                is_truncated,
+                ..Batch::default()
+            });
+        }
+        let lane = spec.table("lane");
+        // Once every lane is copied there is nothing to sort out.
+        let is_copied = format!(
+            "case when (select bool_and(is_done) from {lane}) then true \
+             else exists (select from {lane} l where {}) end",
+            spec.is_copied(&spec.own_key("c", "k"))
+        );
+        let sql = format!(
+            "select c.id, {is_copied} from (select * from {change} where id >= $2 order by id limit $1) as c"
+        );
+        let asked = limit.saturating_add(1);
+        let rows = tx
+            .query(&sql, &[&asked, &first_id])
+            .await
+            .doing(|| "reading the change log")?;
+        let mut batch = Batch {
+            is_whole: rows.len() as i64 <= limit && first_id == 0,
+            ..Batch::default()
+        };
+        for row in rows.iter().take(usize::try_from(limit).unwrap_or(usize::MAX)) {
+            let ids = if row.get(1) {
+                &mut batch.copied_ids
+            } else {
+                &mut batch.other_ids
+            };
+            ids.push(row.get(0));
+        }
+        Ok(batch)
+    }
+
+    /// Which of these changes lie in no range that is copied or claimed, in a snapshot that is taken now.
+    async fn unclaimed(&self, observer: &Session, ids: &[i64]) -> Result<Vec<i64>> {
+        let spec = self.spec();
+        let sql = format!(
+            "select c.id from {} c where c.id = any ($1) and not exists (select from {} l where {})",
+            spec.table("change"),
+            spec.table("lane"),
+            spec.is_claimed(&spec.own_key("c", "k"))
+        );
+        let rows = observer
+            .query(&sql, &[&ids])
+            .await
+            .doing(|| "asking which keys are claimed")?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+
+    /// The refresh itself: whatever the target has for these keys goes, whatever the source has is written.
+    pub(crate) async fn refresh_batch(&self, tx: &Transaction<'_>, ids: &[i64]) -> Result<Refreshed> {
+        if ids.is_empty() {
+            return Ok(Refreshed::default());
+        }
+        let spec = self.spec();
+        let keys = format!(
+            "(select distinct {} from {} c where c.id = any ($1)) as k",
+            spec.own_key("c", "k"),
+            spec.table("change")
+        );
+        let delete = format!(
+            "delete from {} t using {keys} where {}",
+            spec.target,
+            spec.key_equals_own("t", "k", "k")
+        );
+        let insert = format!(
+            "insert into {} ({}) overriding system value select {} from {keys} join {} s on {}",
+            spec.target,
+            spec.column_list(),
+            spec.columns_of("s"),
+            spec.source,
+            spec.key_equals_own("s", "k", "k")
+        );
+        let deleted = tx
+            .execute(&delete, &[&ids])
+            .await
+            .doing(|| format!("refreshing keys of {}", spec.target))?;
+        let written = tx
+            .execute(&insert, &[&ids])
+            .await
+            .map_err(|e| self.row_fault(e.into()))
+            .doing(|| format!("refreshing keys of {}", spec.target))?;
+        Ok(Refreshed { deleted, written })
+    }
+
+    pub(crate) async fn forget(&self, tx: &Transaction<'_>, ids: &[i64]) -> Result<()> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let sql = format!("delete from {} where id = any ($1)", self.spec().table("change"));
+        tx.execute(&sql, &[&ids]).await.doing(|| "forgetting changes")?;
+        Ok(())
+    }
+
+    pub(crate) fn truncated(&self) -> Fault {
+        Fault::new(&TRUNCATED, format!("{} was truncated", self.spec().source))
+    }
+}

@@ -1,0 +1,456 @@
+//! Proof: comparing source and target range by range, each at one snapshot.
+//!
+//! Keys with pending changes are left out: they are explained, and a round will refresh them. Whatever else differs is a
+//! fault: it is listed by key, written into the change log (so the next round refreshes it like any other change), and
+//! its range is compared again once that has happened.
+
+use std::time::Instant;
+
+use corridor_pg::fence::Fence;
+use corridor_pg::{Fault, FaultContext, Isolation, Result, Session};
+use serde::Serialize;
+use tokio_postgres::{GenericClient, Transaction};
+
+use crate::Mirror;
+use crate::fault::UNEXPLAINED_DIFFERENCE;
+use crate::lane::{Lane, key_at};
+use crate::sizer::Sizer;
+use crate::statement::{RANGE_SETTINGS, Range};
+
+/// Differing keys that are listed (and repaired) at a time. A range with more is compared, repaired and compared again.
+const DIFFERENCES_MAX: i64 = 50_000;
+/// A range that still differs after so many repairs is not going to be repaired.
+const REPAIRS_MAX: i32 = 5;
+
+/// The comparison of one range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Checked {
+    /// Rows compared, on the source's side.
+    pub rows: u64,
+    /// Keys left out because a change of theirs was pending.
+    pub pending_keys: u64,
+    /// Keys that differed without explanation; they are being repaired, and the range will be compared again.
+    pub differing_keys: u64,
+    /// Nothing was compared: a repair of this range waits for a round.
+    pub is_waiting: bool,
+    /// The lane is compared to its end, without differences.
+    pub is_lane_done: bool,
+    /// Duration, commit included.
+    pub elapsed_ms: u64,
+}
+
+/// How the two sides differ in a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DifferenceKind {
+    /// The target lacks the row.
+    Missing,
+    /// The target has a row that the source lacks.
+    Extra,
+    /// Both have it, with different values.
+    Differing,
+}
+
+/// A key that differed when its range was compared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// How.
+    pub kind: DifferenceKind,
+    /// The key's columns as text.
+    pub key: Vec<String>,
+}
+
+/// The machine-readable result of one verification run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Number of the run, from 1.
+    pub run: i32,
+    /// Every range was compared to its end, the last time without differences.
+    pub is_proven: bool,
+    /// Ranges compared, repeated comparisons included.
+    pub ranges: i64,
+    /// Rows of the source in the last comparison of each range.
+    pub source_rows: i64,
+    /// Rows of the target.
+    pub target_rows: i64,
+    /// Exclusive-or of the ranges' digests, in hexadecimal.
+    pub source_digest: String,
+    /// The same for the target.
+    pub target_digest: String,
+    /// Keys left out because a change of theirs was pending.
+    pub pending_keys: i64,
+    /// Keys that differed without explanation and were repaired.
+    pub repaired_keys: i64,
+    /// The first 100 of them.
+    pub differences: Vec<Difference>,
+}
+
+struct Sums {
+    rows: i64,
+    digest: i64,
+}
+
+/// Where the verification of a lane goes on.
+struct Cursor {
+    seq: i32,
+    rest: Range,
+    /// The last comparison of this very range found differences.
+    repeated: Option<Range>,
+    repairs: i32,
+    is_done: bool,
+}
+
+impl Mirror {
+    /// Compares the next range of `lane` in verification `run`. The lanes must be copied.
+    ///
+    /// Locks: `ACCESS SHARE` on both sides. Errors: `MIR-003` when a repaired range keeps differing, `MIR-004` when a
+    /// truncate waits.
+    pub async fn verify_next(
+        &self,
+        session: &mut Session,
+        fence: &Fence,
+        run: i32,
+        lane: &Lane,
+        sizer: &mut Sizer,
+    ) -> Result<Checked> {
+        let started = Instant::now();
+        let cursor = self.cursor(session, run, lane).await?;
+        if cursor.is_done {
+            return Ok(Checked {
+                is_lane_done: true,
+                ..Checked::default()
+            });
+        }
+        if cursor.repairs >= REPAIRS_MAX {
+            return Err(self.unexplained(session, run).await);
+        }
+        let (range, is_last) = match &cursor.repeated {
+            Some(range) => {
+                if self.has_pending_repair(session, run).await? {
+                    return Ok(Checked {
+                        is_waiting: true,
+                        ..Checked::default()
+                    });
+                }
+                (range.clone(), range.to == lane.range.to)
+            }
+            None => {
+                let end = self.chunk_end(session, &cursor.rest, sizer.next_rows(0)).await?;
+                let is_last = end.is_none();
+                (
+                    Range {
+                        from: cursor.rest.from.clone(),
+                        to: end.or(cursor.rest.to.clone()),
+                    },
+                    is_last,
+                )
+            }
+        };
+        let tx = session.begin(Isolation::RepeatableRead).await?;
+        tx.batch_execute(&self.source_lock())
+            .await
+            .doing(|| "preparing to verify")?;
+        tx.batch_execute(RANGE_SETTINGS)
+            .await
+            .doing(|| "preparing to verify")?;
+        fence.hold(&tx).await?; // the snapshot is taken here
+        let pending = self.pending_in(&tx, &range).await?;
+        let source = self.sums(&tx, &self.spec().source, &range, pending > 0).await?;
+        let target = self.sums(&tx, &self.spec().target, &range, pending > 0).await?;
+        let is_equal = source.rows == target.rows && source.digest == target.digest;
+        let differing = if is_equal {
+            0
+        } else {
+            self.list_differences(&tx, run, &range, pending > 0).await?
+        };
+        let elapsed_ms = started.elapsed().as_millis() as u64;
+        let spec = self.spec();
+        let sql = format!(
+            "insert into {} (run, lane, seq, source_rows, target_rows, source_digest, target_digest, pending_keys, \
+             differing_keys, is_last, duration_ms, {}, {}) values ({run}, {}, {}, {}, {}, {}, {}, {pending}, {differing}, \
+             {is_last}, {elapsed_ms}, {}, {})",
+            spec.table("check"),
+            spec.own_columns("from"),
+            spec.own_columns("to"),
+            lane.lane,
+            cursor.seq + 1,
+            source.rows,
+            target.rows,
+            source.digest,
+            target.digest,
+            spec.key_or_nulls(range.from.as_ref()),
+            spec.key_or_nulls(range.to.as_ref()),
+        );
+        tx.execute(&sql, &[])
+            .await
+            .doing(|| "recording a verified range")?;
+        tx.commit().await.doing(|| "recording a verified range")?;
+        let elapsed_ms = started.elapsed().as_millis() as u64;
+        sizer.observe(source.rows.unsigned_abs(), elapsed_ms);
+        Ok(Checked {
+            rows: source.rows.unsigned_abs(),
+            pending_keys: pending.unsigned_abs(),
+            differing_keys: differing,
+            is_waiting: false,
+            is_lane_done: is_last && is_equal,
+            elapsed_ms,
+        })
+    }
+
+    /// What verification `run` has found so far.
+    pub async fn verify_report(&self, client: &impl GenericClient, run: i32) -> Result<Report> {
+        let spec = self.spec();
+        let sql = format!(
+            "with latest as (select distinct on (lane, {from}) * from {check} where run = $1 order by lane, {from}, seq desc) \
+             select (select count(*) from {check} where run = $1) as ranges, \
+             coalesce(sum(source_rows), 0)::bigint as source_rows, coalesce(sum(target_rows), 0)::bigint as target_rows, \
+             coalesce(bit_xor(source_digest), 0) as source_digest, coalesce(bit_xor(target_digest), 0) as target_digest, \
+             coalesce(sum(pending_keys), 0)::bigint as pending_keys, \
+             (select count(*) from {difference} where run = $1) as repaired_keys, \
+             coalesce(bool_and(differing_keys = 0), false) \
+             and count(*) filter (where is_last) = (select count(*) from {lane}) as is_proven \
+             from latest",
+            from = spec.own_columns("from"),
+            check = spec.table("check"),
+            difference = spec.table("difference"),
+            lane = spec.table("lane"),
+        );
+        let row = client
+            .query_one(&sql, &[&run])
+            .await
+            .doing(|| "reading the verification")?;
+        Ok(Report {
+            run,
+            is_proven: row.get("is_proven"),
+            ranges: row.get("ranges"),
+            source_rows: row.get("source_rows"),
+            target_rows: row.get("target_rows"),
+            source_digest: format!("{:016x}", row.get::<_, i64>("source_digest")),
+            target_digest: format!("{:016x}", row.get::<_, i64>("target_digest")),
+            pending_keys: row.get("pending_keys"),
+            repaired_keys: row.get("repaired_keys"),
+            differences: self.differences(client, run, 100).await?,
+        })
+    }
+
+    /// The first differing keys of a run, in the order in which they were found.
+    pub async fn differences(
+        &self,
+        client: &impl GenericClient,
+        run: i32,
+        limit: i64,
+    ) -> Result<Vec<Difference>> {
+        let spec = self.spec();
+        let sql = format!(
+            "select kind, {} from {} where run = $1 order by id limit $2",
+            spec.own_text("k"),
+            spec.table("difference")
+        );
+        let rows = client
+            .query(&sql, &[&run, &limit])
+            .await
+            .doing(|| "reading differences")?;
+        Ok(rows
+            .iter()
+            .map(|row| Difference {
+                kind: match row.get::<_, &str>(0) {
+                    "missing" => DifferenceKind::Missing,
+                    "extra" => DifferenceKind::Extra,
+                    _ => DifferenceKind::Differing,
+                },
+                key: key_at(row, 1, spec.key.len()).unwrap_or_default(),
+            })
+            .collect())
+    }
+
+    /// The number of the newest run, 0 when there is none.
+    pub async fn last_run(&self, client: &impl GenericClient) -> Result<i32> {
+        let sql = format!("select coalesce(max(run), 0) from {}", self.spec().table("check"));
+        Ok(client
+            .query_one(&sql, &[])
+            .await
+            .doing(|| "reading the verification")?
+            .get(0))
+    }
+
+    async fn cursor(&self, session: &Session, run: i32, lane: &Lane) -> Result<Cursor> {
+        let spec = self.spec();
+        let width = spec.key.len();
+        let sql = format!(
+            "select seq, differing_keys, is_last, {}, {} from {} where run = $1 and lane = $2 order by seq desc limit {}",
+            spec.own_text("from"),
+            spec.own_text("to"),
+            spec.table("check"),
+            REPAIRS_MAX
+        );
+        let rows = session
+            .query(&sql, &[&run, &lane.lane])
+            .await
+            .doing(|| "reading the verification")?;
+        let Some(last) = rows.first() else {
+            return Ok(Cursor {
+                seq: 0,
+                rest: lane.range.clone(),
+                repeated: None,
+                repairs: 0,
+                is_done: false,
+            });
+        };
+        let range = Range {
+            from: key_at(last, 3, width),
+            to: key_at(last, 3 + width, width),
+        };
+        let differs = |row: &tokio_postgres::Row| row.get::<_, i64>(1) > 0;
+        let repairs = rows.iter().take_while(|row| differs(row)).count() as i32;
+        Ok(Cursor {
+            seq: last.get(0),
+            rest: Range {
+                from: range.to.clone(),
+                to: lane.range.to.clone(),
+            },
+            repeated: differs(last).then_some(range),
+            repairs,
+            is_done: last.get::<_, bool>(2) && !differs(last),
+        })
+    }
+
+    async fn has_pending_repair(&self, session: &Session, run: i32) -> Result<bool> {
+        let spec = self.spec();
+        let same = (1..=spec.key.len()).map(|i| format!("d.k{i} = c.k{i}"));
+        let sql = format!(
+            "select exists (select from {} d join {} c on {} where d.run = $1)",
+            spec.table("difference"),
+            spec.table("change"),
+            corridor_pg::ident::join(same, " and ")
+        );
+        Ok(session
+            .query_one(&sql, &[&run])
+            .await
+            .doing(|| "asking for pending repairs")?
+            .get(0))
+    }
+
+    async fn pending_in(&self, tx: &Transaction<'_>, range: &Range) -> Result<i64> {
+        let spec = self.spec();
+        let sql = format!(
+            "select count(distinct ({})) filter (where not is_truncate), coalesce(bool_or(is_truncate), false) from {} c where {} or is_truncate",
+            spec.own_key("c", "k"),
+            spec.table("change"),
+            spec.own_in_range("c", "k", range)
+        );
+        let row = tx
+            .query_one(&sql, &[])
+            .await
+            .doing(|| "reading pending changes")?;
+        if row.get(1) {
+            return Err(self.truncated());
+        }
+        Ok(row.get(0))
+    }
+
+    async fn sums(
+        &self,
+        tx: &Transaction<'_>,
+        table: &corridor_pg::QualifiedName,
+        range: &Range,
+        has_pending: bool,
+    ) -> Result<Sums> {
+        let spec = self.spec();
+        let sql = format!(
+            "select count(*), coalesce(bit_xor({}), 0) from {table} r where {}{}",
+            spec.digest_of("r"),
+            spec.in_range("r", range),
+            if has_pending {
+                self.and_not_pending("r")
+            } else {
+                String::new()
+            }
+        );
+        let row = tx
+            .query_one(&sql, &[])
+            .await
+            .doing(|| format!("comparing a range of {table}"))?;
+        Ok(Sums {
+            rows: row.get(0),
+            digest: row.get(1),
+        })
+    }
+
+    fn and_not_pending(&self, alias: &str) -> String {
+        let spec = self.spec();
+        format!(
+            " and not exists (select from {} c where {})",
+            spec.table("change"),
+            spec.key_equals_own(alias, "c", "k")
+        )
+    }
+
+    async fn list_differences(
+        &self,
+        tx: &Transaction<'_>,
+        run: i32,
+        range: &Range,
+        has_pending: bool,
+    ) -> Result<u64> {
+        let spec = self.spec();
+        let side = |table: &corridor_pg::QualifiedName| {
+            let keys = spec
+                .key
+                .iter()
+                .enumerate()
+                .map(|(i, k)| format!("r.{} as k{}", k.name, i + 1));
+            format!(
+                "(select {}, {} as digest from {table} r where {}{})",
+                corridor_pg::ident::join(keys, ", "),
+                spec.digest_of("r"),
+                spec.in_range("r", range),
+                if has_pending {
+                    self.and_not_pending("r")
+                } else {
+                    String::new()
+                }
+            )
+        };
+        let same = (1..=spec.key.len()).map(|i| format!("s.k{i} = t.k{i}"));
+        let merged = (1..=spec.key.len()).map(|i| format!("coalesce(s.k{i}, t.k{i})"));
+        let own = spec.own_columns("k");
+        let sql = format!(
+            "with found as (insert into {difference} (run, kind, {own}) \
+             select $1, case when t.k1 is null then 'missing' when s.k1 is null then 'extra' else 'differing' end, {merged} \
+             from {source} s full join {target} t on {same} where s.digest is distinct from t.digest limit $2 returning {own}) \
+             insert into {change} ({own}) select distinct {own} from found",
+            difference = spec.table("difference"),
+            change = spec.table("change"),
+            merged = corridor_pg::ident::join(merged, ", "),
+            same = corridor_pg::ident::join(same, " and "),
+            source = side(&spec.source),
+            target = side(&spec.target),
+        );
+        tx.batch_execute("set local enable_hashjoin = on")
+            .await
+            .doing(|| "listing differing keys")?;
+        tx.execute(&sql, &[&run, &DIFFERENCES_MAX])
+            .await
+            .doing(|| "listing differing keys")
+    }
+
+    async fn unexplained(&self, session: &Session, run: i32) -> Fault {
+        let keys = match self.differences(&**session, run, 5).await {
+            Ok(found) => found
+                .iter()
+                .map(|d| format!("({})", d.key.join(", ")))
+                .collect::<Vec<_>>()
+                .join(", "),
+            Err(fault) => fault.to_string(),
+        };
+        Fault::new(
+            &UNEXPLAINED_DIFFERENCE,
+            format!("{} and {}: {keys}", self.spec().source, self.spec().target),
+        )
+    }
+
+    /// A truncate is not bound by snapshots: with this lock taken before the snapshot none can come in between.
+    pub(crate) fn source_lock(&self) -> String {
+        format!("lock table {} in access share mode", self.spec().source)
+    }
+}

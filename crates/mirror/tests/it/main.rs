@@ -1,0 +1,12 @@
+//! The mirror on a real server: every known wrong way of the field, one test each, and random concurrency.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)] // a test that cannot go on says so by panicking
+
+mod bench;
+mod fencing;
+mod keys;
+mod races;
+mod random;
+mod truncates;
+mod unique;
+mod verification;
