@@ -15,6 +15,8 @@ mod keyword;
 mod passfile;
 mod resolve;
 mod service;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use std::fmt;

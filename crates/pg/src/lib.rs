@@ -17,6 +17,7 @@ pub mod conninfo;
 pub mod fault;
 pub mod fence;
 pub mod ident;
+pub mod lock_budget;
 pub mod session;
 pub mod value;
 
@@ -24,5 +25,6 @@ pub use connect::Canceller;
 pub use conninfo::ConnectOptions;
 pub use fault::{Code, Exit, Fault, FaultContext, Result, Retry};
 pub use ident::{Ident, Literal, QualifiedName};
+pub use lock_budget::{Holder, LockBudget, LockMode};
 pub use session::{ApplicationName, Isolation, Session};
 pub use value::{Lsn, Oid, Snapshot, Xid};
