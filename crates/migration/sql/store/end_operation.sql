@@ -1,0 +1,10 @@
+-- Purpose: an operation is done, has failed or was taken back.
+-- Locks: row exclusive on corridor.operation; the row is locked already
+-- Oldest version: 14
+update corridor.operation
+set
+    state = $3,
+    finished_at = clock_timestamp(),
+    error = $4
+where migration_id = $1
+  and name = $2

@@ -1,0 +1,156 @@
+//! Everything that a person wants to know about one migration, from one snapshot, for JSON and terminal alike.
+
+use corridor_pg::{FaultContext, Isolation, Result, Session};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::lease::Tenure;
+use crate::name::Name;
+use crate::setting::{DEFINITIONS, Kind, Unit};
+use crate::state::{Side, State, StateName, Wait};
+use crate::step::{Verb, allowed};
+use crate::store::{self, Operation};
+
+/// The version of the JSON form. Grows when a field changes its meaning or goes; new fields may come at any time.
+pub const VERSION: u32 = 1;
+
+/// One migration, as it stands.
+#[derive(Debug, Clone, Serialize)]
+pub struct Status {
+    /// [`VERSION`].
+    pub version: u32,
+    /// Its name.
+    pub name: Name,
+    /// What kind of work it is.
+    pub kind: String,
+    /// One line for a person.
+    pub description: String,
+    /// The state's name.
+    pub state: StateName,
+    /// The state's data, an object; empty when it has none.
+    pub state_detail: Value,
+    /// The state for a person.
+    pub words: String,
+    /// Which table has the name; `null` while nobody can say.
+    pub side: Option<Side>,
+    /// What it waits for a person to say.
+    pub waits_for: Option<Wait>,
+    /// The operation that is, or was last, at work.
+    pub current_operation: Option<String>,
+    /// The operations in their order.
+    pub operations: Vec<Operation>,
+    /// Who works on it.
+    pub worker: Tenure,
+    /// True when there is work to do and nobody does it: `resume` would.
+    pub needs_worker: bool,
+    /// Why the copy holds, as the worker last said in its heartbeat under `throttle`; `null` when it does not, or when no
+    /// worker lives.
+    pub throttle: Value,
+    /// What may be asked for now.
+    pub allowed: Vec<Verb>,
+    /// All settings.
+    pub settings: Vec<Setting>,
+    /// SHA-256 of the frozen plan.
+    pub plan_digest: String,
+    /// When it was stored; RFC 3339, UTC, the server's clock.
+    pub created_at: String,
+    /// Who stored it.
+    pub created_by: String,
+    /// When it was started.
+    pub started_at: Option<String>,
+    /// When it reached a final state.
+    pub finished_at: Option<String>,
+}
+
+/// One setting, as it holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Setting {
+    /// The key.
+    pub key: &'static str,
+    /// The value that holds, in the unit.
+    pub value: String,
+    /// The unit of a number.
+    pub unit: Option<&'static str>,
+    /// Who set it; `null` for a default.
+    pub set_by: Option<String>,
+    /// When.
+    pub set_at: Option<String>,
+}
+
+/// Reads the status of one migration, everything from one snapshot.
+///
+/// Locks: access share on the tables of the schema `corridor`, for a moment. Refuses as [`store::load`] does.
+pub async fn read(session: &mut Session, name: &Name) -> Result<Status> {
+    let tx = session.begin(Isolation::RepeatableRead).await?;
+    let migration = store::load(&tx, name).await?;
+    let worker = Tenure::look(&tx, migration.id).await?;
+    let mut stored = store::stored_settings(&tx, migration.id).await?;
+    tx.commit().await.doing(|| "reading the status")?;
+
+    let settings = DEFINITIONS
+        .iter()
+        .map(|definition| {
+            let set = stored.remove(definition.key);
+            let (value, set_by, set_at) = match set {
+                Some(set) => (set.value, Some(set.set_by), Some(set.set_at)),
+                None => (definition.default.to_owned(), None, None),
+            };
+            Setting {
+                key: definition.key,
+                value,
+                unit: unit(definition.kind),
+                set_by,
+                set_at,
+            }
+        })
+        .collect();
+    let throttle = match worker.progress.get("throttle") {
+        Some(reasons) if worker.is_alive => reasons.clone(),
+        _ => Value::Null,
+    };
+    Ok(Status {
+        version: VERSION,
+        state: migration.state.name(),
+        state_detail: detail(&migration.state),
+        words: migration.state.words(),
+        side: migration.state.side(),
+        waits_for: match migration.state {
+            State::Waiting { for_what } => Some(for_what),
+            _ => None,
+        },
+        needs_worker: migration.state.is_worked_on() && !worker.is_alive,
+        // A living worker needs nobody to take its work up.
+        allowed: allowed(&migration.state)
+            .into_iter()
+            .filter(|verb| *verb != Verb::Resume || !worker.is_alive)
+            .collect(),
+        throttle,
+        settings,
+        worker,
+        name: migration.name,
+        kind: migration.kind,
+        description: migration.description,
+        current_operation: migration.current_operation,
+        operations: migration.operations,
+        plan_digest: migration.plan_digest,
+        created_at: migration.created_at,
+        created_by: migration.created_by,
+        started_at: migration.started_at,
+        finished_at: migration.finished_at,
+    })
+}
+
+fn unit(kind: Kind) -> Option<&'static str> {
+    let unit = match kind {
+        Kind::Whole { unit, .. } | Kind::Figure { unit, .. } | Kind::Limit { unit } => unit,
+        Kind::Auto { .. } | Kind::Switch | Kind::Query => return None,
+    };
+    (unit != Unit::Number).then(|| unit.as_str())
+}
+
+fn detail(state: &State) -> Value {
+    serde_json::to_value(state)
+        .ok()
+        .and_then(|mut both| both.get_mut("detail").map(Value::take))
+        .unwrap_or_else(|| Value::Object(serde_json::Map::new()))
+}
