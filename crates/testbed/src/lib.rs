@@ -2,6 +2,7 @@
 //!
 //! - [`servers`]: which PostgreSQL majors this machine has.
 //! - [`cluster`]: a cluster of one of them, in a directory of its own, that ends with the process that started it.
+//! - [`traffic`]: clients that write all the time and keep a ledger of what was acknowledged.
 //!
 //! Everything here is real: a real server, real crashes. Nothing is mocked.
 //!
@@ -18,6 +19,7 @@ mod next_oid;
 pub mod oid_counter;
 pub mod servers;
 mod system;
+pub mod traffic;
 
 pub use cluster::{Auth, Cluster, ClusterOptions, Database, Mode};
 pub use error::{Error, Result};

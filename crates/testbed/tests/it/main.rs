@@ -1,3 +1,4 @@
 //! The testbed on real servers.
 
 mod cluster;
+mod traffic;
