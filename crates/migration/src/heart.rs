@@ -159,40 +159,46 @@ impl Beating {
         let mut session = None;
         loop {
             let begun = Instant::now();
-            // No beat may take longer than the pause between two: a new connection is the better bet then.
-            let beat = timeout(self.interval, self.beat(&mut session)).await;
-            match beat {
-                Ok(Beat::Came) => {
+            match self.beat(&mut session).await {
+                Beat::Came => {
                     came.send_replace(begun);
                     tell(&self.pulse, Pulse::Alive);
                 }
-                Ok(Beat::Lost) => return tell(&self.pulse, Pulse::Lost),
-                Ok(Beat::Missed) => session = None,
-                Err(_) => session = None,
+                Beat::Lost => return tell(&self.pulse, Pulse::Lost),
+                Beat::Missed => session = None,
             }
             tokio::time::sleep_until(begun + self.interval).await;
         }
     }
 
     async fn beat(&mut self, session: &mut Option<Session>) -> Beat {
-        if session.is_none() {
-            match (self.connector)().await {
-                Ok(new) => *session = Some(new),
-                Err(fault) => {
+        // Connecting may take its time (look-up, TLS); longer than the ttl is hopeless.
+        let open = match session {
+            Some(open) => open,
+            None => match timeout(self.lease.ttl(), (self.connector)()).await {
+                Ok(Ok(new)) => session.insert(new),
+                Ok(Err(fault)) => {
                     tracing::debug!(%fault, "the heart cannot connect");
                     return Beat::Missed;
                 }
-            }
-        }
-        let Some(open) = session.as_ref() else {
-            return Beat::Missed;
+                Err(_) => {
+                    tracing::debug!("the heart could not connect in time");
+                    return Beat::Missed;
+                }
+            },
         };
         let vitals = self.vitals.borrow_and_update().clone();
-        match self.lease.beat(open, &vitals).await {
-            Ok(true) => Beat::Came,
-            Ok(false) => Beat::Lost,
-            Err(fault) => {
+        // A beat is one row by its key. When it hangs, a new connection is the better bet.
+        let limit = self.interval.max(self.lease.ttl() / 4);
+        match timeout(limit, self.lease.beat(open, &vitals)).await {
+            Ok(Ok(true)) => Beat::Came,
+            Ok(Ok(false)) => Beat::Lost,
+            Ok(Err(fault)) => {
                 tracing::debug!(%fault, "a beat did not come through");
+                Beat::Missed
+            }
+            Err(_) => {
+                tracing::debug!("a beat did not come through in time");
                 Beat::Missed
             }
         }

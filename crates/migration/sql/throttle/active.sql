@@ -1,3 +1,4 @@
+/* corridor */
 -- Purpose: sessions that run a statement, ours left out. Sessions of other roles are hidden without pg_monitor.
 -- Locks: none
 -- Oldest version: 14

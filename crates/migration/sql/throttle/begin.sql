@@ -1,3 +1,4 @@
+/* corridor */
 -- Purpose: one read-only transaction for all signals of a sample; no query of it takes long.
 -- Locks: none
 -- Oldest version: 14

@@ -1,3 +1,4 @@
+/* corridor */
 -- Purpose: sessions of this database that wait for a heavyweight lock, ours left out. Everybody may see pg_locks.
 -- Locks: none
 -- Oldest version: 14

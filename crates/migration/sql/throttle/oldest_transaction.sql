@@ -1,3 +1,4 @@
+/* corridor */
 -- Purpose: age of the oldest transaction, ours left out, prepared ones included.
 -- Locks: none
 -- Oldest version: 14

@@ -1,3 +1,4 @@
+/* corridor */
 -- Purpose: the greatest replay lag. NULL means caught up and idle. Rows of other roles are blank without pg_monitor.
 -- Locks: none
 -- Oldest version: 14

@@ -1,3 +1,4 @@
+/* corridor */
 -- Purpose: what this server can tell: is it on this machine, and where pg_stat_statements is installed.
 -- Locks: none
 -- Oldest version: 14

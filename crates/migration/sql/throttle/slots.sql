@@ -1,3 +1,4 @@
+/* corridor */
 -- Purpose: the most WAL that one replication slot retains. Everybody may see the slots.
 -- Locks: none
 -- Oldest version: 14

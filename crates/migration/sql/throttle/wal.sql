@@ -1,3 +1,4 @@
+/* corridor */
 -- Purpose: how much WAL was ever written, and when this was; two of them make a rate.
 -- Locks: none
 -- Oldest version: 14

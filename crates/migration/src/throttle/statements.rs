@@ -6,6 +6,9 @@
 //! which the server keeps the comment with the text. Texts of other roles are hidden without `pg_monitor`; those
 //! cannot be ours, and count.
 //!
+//! Statements that only steer a session (`begin`, `commit`, `set`…) tell nothing of latency, are shared by the
+//! application and Corridor, and would hide the others by their number: they are left out.
+//!
 //! Only statements that clients sent are counted (`toplevel`), so the time of a trigger is not counted twice, and only
 //! those of this database. A statement that is new since the last sample counts from zero; one whose counters went
 //! down (a reset, or evicted and back) counts from zero too.
@@ -45,6 +48,10 @@ impl StatementTotals {
     }
 }
 
+/// How statements begin that only steer a session. Not `prepare`: the server keeps what `execute` runs under it.
+const STEERING: &str = "(begin|start|commit|end|rollback|abort|savepoint|release|deallocate|set|reset|show|discard|listen|unlisten|notify\
+     |declare|close)";
+
 /// Reads them. `schema` is where the extension lives.
 pub(super) async fn totals(session: &Session, schema: &Ident) -> Result<StatementTotals> {
     // Built, not a file: the extension's schema is part of the statement.
@@ -53,6 +60,7 @@ pub(super) async fn totals(session: &Session, schema: &Ident) -> Result<Statemen
          from {schema}.pg_stat_statements(true) \
          where dbid = (select oid from pg_database where datname = current_database()) \
            and toplevel and queryid is not null and query !~* '\\mcorridor\\M' \
+           and query !~* '^\\s*(/\\*([^*]|\\*[^/])*\\*/\\s*)*{STEERING}\\M' \
          group by userid, queryid"
     );
     let rows = session
