@@ -60,7 +60,7 @@ pub mod truncate;
 pub mod verify;
 
 pub use chunk::ChunkOutcome;
-pub use refresh::Round;
+pub use refresh::{Round, Still};
 pub use sizer::Sizer;
 pub use spec::{Column, Digest, KeyColumn, MirrorSpec};
 pub use verify::{Checked, Difference, DifferenceKind};

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use corridor_pg::fence::Fence;
 use corridor_pg::{Fault, FaultContext, Isolation, Result, Session};
+use tokio::sync::{MutexGuard, RwLockWriteGuard};
 use tokio_postgres::Transaction;
 
 use crate::Mirror;
@@ -55,6 +56,13 @@ impl Batch {
     }
 }
 
+/// While it lives, no chunk and no round of its mirror begins.
+#[derive(Debug)]
+pub struct Still<'a> {
+    _alone: RwLockWriteGuard<'a, ()>,
+    _applier: MutexGuard<'a, ()>,
+}
+
 /// Rows written and deleted in the target.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Refreshed {
@@ -96,6 +104,11 @@ impl Mirror {
         let _alone = self.gate.write().await;
         let _applier = self.applier.lock().await;
         self.round_once(writer, None, fence, Batch::EVERYTHING, 0).await
+    }
+
+    /// Holds off copiers and rounds until the result is dropped: for the swap, which refreshes the rest itself.
+    pub async fn hold_still(&self) -> Still<'_> {
+        Still { _alone: self.gate.write().await, _applier: self.applier.lock().await }
     }
 
     /// Does `work` while no copier and no round runs, after a round that left the target equal to the source as of

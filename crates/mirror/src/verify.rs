@@ -154,6 +154,9 @@ impl Mirror {
             .await
             .doing(|| "preparing to verify")?;
         fence.hold(&tx).await?; // the snapshot is taken here
+        if !self.is_copied(&tx).await? {
+            return Err(self.truncated()); // replayed since the lanes were looked at
+        }
         let pending = self.pending_in(&tx, &range).await?;
         let source = self.sums(&tx, &self.spec().source, &range, pending > 0).await?;
         let target = self.sums(&tx, &self.spec().target, &range, pending > 0).await?;

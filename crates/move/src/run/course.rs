@@ -1,0 +1,345 @@
+//! From state to state: what a worker does until nothing is left to do, a person is needed, or it has to leave.
+
+use std::sync::Arc;
+
+use corridor_migration::step::{Action, duties};
+use corridor_migration::{Event, OperationState, Side, State, Verb, store};
+use corridor_mirror::Mirror;
+use corridor_pg::{Fault, FaultContext, Isolation, Result};
+use serde_json::json;
+use tokio::sync::watch;
+use tokio_postgres::GenericClient;
+
+use crate::run::crew::{self, Task};
+use crate::run::deck::Deck;
+use crate::run::fault::{CUTOVER_BLOCKED, NAME_TAKEN_OVER};
+use crate::run::owner::look_up;
+use crate::run::prepare::{analyze, index, prepare};
+use crate::run::report::Progress;
+use crate::run::retire::{clean_up, retire, settle, side_of};
+use crate::run::seat::Seat;
+use crate::run::stop::{Step, Stop};
+use crate::run::swap::{Direction, swap};
+use crate::run::apply;
+
+/// How a worker's turn ended.
+#[derive(Debug)]
+pub(crate) enum Ending {
+    /// In this state: final, paused, or waiting for a person.
+    In(State),
+    /// Interrupted, or the lease is lost.
+    Left,
+}
+
+/// Works until there is nothing left to do without a person. `is_attending`: stay while it waits, and keep in step.
+pub(crate) async fn run(deck: &Arc<Deck>, is_attending: bool, mut does_verify_back: bool) -> Result<Ending> {
+    let mut seat = Seat::new("control");
+    loop {
+        deck.wind_up();
+        if deck.must_leave() {
+            return Ok(Ending::Left);
+        }
+        let outcome = turn(deck, &mut seat, is_attending, &mut does_verify_back).await;
+        let failure = deck.take_failure().map(Stop::Fault);
+        match (outcome, failure) {
+            (Ok(Some(state)), None) => return Ok(Ending::In(state)),
+            (Ok(_), None) | (Err(Stop::Turn), None) => {}
+            (Err(Stop::Fault(fault)), _) | (_, Some(Stop::Fault(fault))) => {
+                return record_failure(deck, &mut seat, fault).await;
+            }
+            (_, Some(Stop::Turn)) => {}
+        }
+    }
+}
+
+async fn turn(deck: &Arc<Deck>, seat: &mut Seat, is_attending: bool, verify_back: &mut bool) -> Step<Option<State>> {
+    let state = store::read_state(&**seat.session(deck).await?, deck.fence.migration_id).await?;
+    match duties(&state).first() {
+        Some(Action::Work) => forward(deck, seat).await?,
+        Some(Action::CatchUp) if deck.settings().is_cutover_auto => {
+            let verb = Event::asked(Verb::Cutover, "cutover.auto");
+            record(deck, seat, &[verb]).await?;
+        }
+        Some(Action::CatchUp) if is_attending => stand_by(deck, &deck.forward).await?,
+        Some(Action::Swap) => cut_over(deck, seat).await?,
+        Some(Action::MirrorBack) => {
+            after_cut_over(deck, seat).await?;
+            if std::mem::take(verify_back) {
+                verify_the_way_back(deck).await?;
+            }
+            if !is_attending {
+                return Ok(Some(state));
+            }
+            stand_by(deck, &deck.reverse).await?;
+        }
+        Some(Action::SwapBack) => swap_back(deck).await?,
+        Some(Action::CleanUp) => clean_up(deck).await?,
+        Some(Action::Retire) => retire(deck).await?,
+        Some(Action::LookUpOwner) => resolve(deck, seat).await?,
+        _ => return Ok(Some(state)),
+    }
+    Ok(None)
+}
+
+/// Applies events, each in the order given, in one transaction.
+pub(crate) async fn record(deck: &Arc<Deck>, seat: &mut Seat, events: &[Event]) -> Step<()> {
+    loop {
+        let session = seat.session(deck).await?;
+        let outcome: Result<()> = async {
+            let tx = session.begin(Isolation::ReadCommitted).await?;
+            for event in events {
+                store::apply(&tx, &deck.lease, event).await?;
+            }
+            tx.commit().await.doing(|| "recording what happened")
+        }
+        .await;
+        match outcome {
+            Ok(()) => return Ok(()),
+            Err(fault) => seat.recover(deck, fault).await?,
+        }
+    }
+}
+
+async fn record_failure(deck: &Arc<Deck>, seat: &mut Seat, fault: Fault) -> Result<Ending> {
+    let is_unrecordable = fault.code().id == corridor_pg::fault::FENCED.id
+        || matches!(fault.code().retry, corridor_pg::Retry::AfterReconnect)
+        || fault.is_ownership_ambiguous();
+    if is_unrecordable {
+        return Err(fault);
+    }
+    let event = if fault.code().id == CUTOVER_BLOCKED.id {
+        Event::CutoverGivenUp { why: fault.to_string() }
+    } else {
+        Event::WorkFailed { code: fault.code().id.to_owned(), detail: fault.to_string() }
+    };
+    deck.wind_up();
+    match record(deck, seat, &[event]).await {
+        Ok(()) | Err(Stop::Turn) => Err(fault),
+        Err(Stop::Fault(second)) => {
+            tracing::warn!(%second, "the failure could not be recorded");
+            Err(fault)
+        }
+    }
+}
+
+/// Begins an operation. False when it is done already.
+async fn begin(deck: &Arc<Deck>, seat: &mut Seat, name: &str) -> Step<bool> {
+    let operations = store::operations(&**seat.session(deck).await?, deck.fence.migration_id).await?;
+    let state = operations.iter().find(|o| o.name == name).map(|o| o.state);
+    if state == Some(OperationState::Done) {
+        return Ok(false);
+    }
+    deck.say(&Progress::Operation { name: name.to_owned(), is_done: false });
+    record(deck, seat, &[Event::OperationStarted { operation: name.to_owned() }]).await?;
+    Ok(true)
+}
+
+async fn end(deck: &Arc<Deck>, seat: &mut Seat, name: &str) -> Step<()> {
+    record(deck, seat, &[Event::OperationFinished { operation: name.to_owned() }]).await?;
+    deck.say(&Progress::Operation { name: name.to_owned(), is_done: true });
+    Ok(())
+}
+
+/// `prepare, copy, index, constrain, verify`, with the applier at work from the moment there is something to apply.
+async fn forward(deck: &Arc<Deck>, seat: &mut Seat) -> Step<()> {
+    if begin(deck, seat, "prepare").await? {
+        prepare(deck).await?;
+        end(deck, seat, "prepare").await?;
+    }
+    with_applier(deck, &deck.forward, async || {
+        copy(deck, seat).await?;
+        if begin(deck, seat, "index").await? {
+            index(deck).await?;
+            end(deck, seat, "index").await?;
+        }
+        if begin(deck, seat, "constrain").await? {
+            analyze(deck).await?;
+            end(deck, seat, "constrain").await?;
+        }
+        verify(deck, seat).await?;
+        record(deck, seat, &[Event::ReadyForCutover]).await
+    })
+    .await
+}
+
+/// Runs `work` while the applier keeps `mirror` in step; ends the applier at a checkpoint of its own.
+async fn with_applier<T>(deck: &Arc<Deck>, mirror: &Arc<Mirror>, work: impl AsyncFnOnce() -> Step<T>) -> Step<T> {
+    let (end, ended) = watch::channel(false);
+    let applier = tokio::spawn(apply::apply(deck.clone(), mirror.clone(), ended));
+    let outcome = work().await;
+    end.send_replace(true);
+    if let Err(error) = applier.await {
+        return Err(Stop::Fault(deck.bug(&error.to_string())));
+    }
+    outcome
+}
+
+async fn copy(deck: &Arc<Deck>, seat: &mut Seat) -> Step<()> {
+    let mut is_begun = begin(deck, seat, "copy").await?;
+    loop {
+        let session = seat.session(deck).await?;
+        let lanes = deck.forward.lanes(&**session).await?;
+        if !lanes.is_empty() && lanes.iter().all(|lane| lane.is_done) {
+            break;
+        }
+        if !is_begun {
+            // A truncate was replayed after the copy: it begins again.
+            repeat(deck, seat, "copy").await?;
+            is_begun = true;
+        }
+        let rows_before = lanes.iter().map(|lane| lane.rows.unsigned_abs()).sum();
+        let unfinished = lanes.into_iter().filter(|lane| !lane.is_done).collect();
+        crew::work(deck, &deck.forward, Task::Copy, unfinished, rows_before).await?;
+    }
+    if is_begun {
+        end(deck, seat, "copy").await?;
+    }
+    Ok(())
+}
+
+async fn repeat(deck: &Arc<Deck>, seat: &mut Seat, operation: &str) -> Step<()> {
+    let session = seat.session(deck).await?;
+    let tx = session.begin(Isolation::ReadCommitted).await?;
+    store::repeat_operation(&tx, &deck.lease, operation).await?;
+    tx.commit().await.doing(|| "beginning an operation again")?;
+    Ok(())
+}
+
+async fn verify(deck: &Arc<Deck>, seat: &mut Seat) -> Step<()> {
+    let operations = store::operations(&**seat.session(deck).await?, deck.fence.migration_id).await?;
+    let known = operations.iter().find(|o| o.name == "verify");
+    let is_resumed = known.is_some_and(|o| o.state == OperationState::Running && o.progress.get("run").is_some());
+    if !begin(deck, seat, "verify").await? {
+        // Done, and asked for anew only by `verify`; but a truncate may have emptied what was proven.
+        if deck.check_proof(&**seat.session(deck).await?).await.is_ok() {
+            return Ok(());
+        }
+        repeat(deck, seat, "verify").await?;
+    }
+    let session = seat.session(deck).await?;
+    let last = deck.forward.last_run(&**session).await?;
+    let run = if is_resumed && last > 0 { last } else { last + 1 };
+    note_run(deck, seat, run).await?;
+    let report = compare(deck, seat, &deck.forward, run).await?;
+    deck.say(&Progress::Verified { report });
+    end(deck, seat, "verify").await
+}
+
+async fn note_run(deck: &Arc<Deck>, seat: &mut Seat, run: i32) -> Step<()> {
+    let session = seat.session(deck).await?;
+    let tx = session.begin(Isolation::ReadCommitted).await?;
+    store::write_operation_progress(&tx, &deck.lease, "verify", &json!({ "run": run })).await?;
+    tx.commit().await.doing(|| "noting the verification")?;
+    Ok(())
+}
+
+async fn compare(
+    deck: &Arc<Deck>,
+    seat: &mut Seat,
+    mirror: &Arc<Mirror>,
+    run: i32,
+) -> Step<corridor_mirror::verify::Report> {
+    let lanes = mirror.lanes(&**seat.session(deck).await?).await?;
+    crew::work(deck, mirror, Task::Verify { run }, lanes, 0).await?;
+    let report = mirror.verify_report(&**seat.session(deck).await?, run).await?;
+    Ok(report)
+}
+
+async fn verify_the_way_back(deck: &Arc<Deck>) -> Step<()> {
+    let mut seat = Seat::new("control");
+    with_applier(deck, &deck.reverse, async || {
+        let run = deck.reverse.last_run(&**seat.session(deck).await?).await? + 1;
+        let report = compare(deck, &mut seat, &deck.reverse, run).await?;
+        deck.say(&Progress::Verified { report });
+        Ok(())
+    })
+    .await
+}
+
+async fn cut_over(deck: &Arc<Deck>, seat: &mut Seat) -> Step<()> {
+    begin(deck, seat, "cutover").await?;
+    make_reverse(deck, seat).await?;
+    with_applier(deck, &deck.forward, async || swap(deck, &Direction::forward(deck)).await).await
+}
+
+/// The reverse mirror's tables and functions, before the swap needs them. Its target is the old table itself: equal
+/// to the new one at the instant of the swap, so it counts as copied.
+async fn make_reverse(deck: &Arc<Deck>, seat: &mut Seat) -> Step<()> {
+    let session = seat.session(deck).await?;
+    let spec = deck.reverse.spec();
+    let is_there: bool = session
+        .query_one("select to_regclass($1) is not null", &[&spec.table("change").to_string()])
+        .await
+        .doing(|| "looking for the reverse mirror")?
+        .get(0);
+    if !is_there {
+        let tx = session.begin(Isolation::ReadCommitted).await?;
+        deck.reverse.run_fenced(&tx, &deck.fence, &spec.create_statements()).await?;
+        tx.commit().await.doing(|| "making the reverse mirror")?;
+    }
+    deck.reverse.plan_copied(session, &deck.fence).await?;
+    Ok(())
+}
+
+/// What follows the swap at once: the constraints are validated, and the definition is noted for the way back.
+async fn after_cut_over(deck: &Arc<Deck>, seat: &mut Seat) -> Step<()> {
+    let operations = store::operations(&**seat.session(deck).await?, deck.fence.migration_id).await?;
+    let state = |name: &str| operations.iter().find(|o| o.name == name).map(|o| o.state);
+    if state("cutover") == Some(OperationState::Running) {
+        end(deck, seat, "cutover").await?;
+    }
+    if state("hold") != Some(OperationState::Running) {
+        begin(deck, seat, "hold").await?;
+    }
+    let is_settled = operations.iter().any(|o| o.name == "hold" && o.progress.get("fingerprint").is_some());
+    if is_settled {
+        return Ok(());
+    }
+    settle(deck, "hold", &deck.plan.settle, seat).await?;
+    let session = seat.session(deck).await?;
+    let Some(oid) = crate::run::prepare::target_oid(&**session, deck).await? else { return Ok(()) };
+    let tx = session.begin(Isolation::ReadCommitted).await?;
+    let fingerprint = corridor_pg::catalog::fingerprint(&tx, corridor_pg::Oid(oid)).await?;
+    let progress = json!({
+        "steps_done": deck.plan.settle.len(),
+        "fingerprint": serde_json::to_string(&fingerprint).unwrap_or_default(),
+    });
+    store::write_operation_progress(&tx, &deck.lease, "hold", &progress).await?;
+    tx.commit().await.doing(|| "noting the new definition")?;
+    Ok(())
+}
+
+async fn stand_by(deck: &Arc<Deck>, mirror: &Arc<Mirror>) -> Step<()> {
+    with_applier(deck, mirror, async || {
+        let mut halted = deck.halted();
+        let mut interrupt = deck.interrupt.clone();
+        tokio::select! {
+            _ = halted.wait_for(|h| *h) => {}
+            _ = interrupt.wait_for(|i| *i) => {}
+        }
+        Ok(())
+    })
+    .await
+}
+
+async fn swap_back(deck: &Arc<Deck>) -> Step<()> {
+    with_applier(deck, &deck.reverse, async || swap(deck, &Direction::back(deck)).await).await
+}
+
+/// An ambiguous swap: the catalogue and the record, which commit together, say what happened.
+async fn resolve(deck: &Arc<Deck>, seat: &mut Seat) -> Step<()> {
+    let session = seat.session(deck).await?;
+    let owner = look_up(&**session, &deck.plan, deck.fence.migration_id).await?;
+    match side_of(&owner) {
+        Some(side) => record(deck, seat, &[Event::OwnershipResolved { side }]).await,
+        None => Err(Stop::Fault(
+            Fault::new(&NAME_TAKEN_OVER, owner.to_string()).with_ambiguous_ownership(),
+        )),
+    }
+}
+
+/// True when the application uses the new table, as the record says.
+pub(crate) async fn is_after(client: &impl GenericClient, deck: &Deck) -> Result<bool> {
+    let state = store::read_state(client, deck.fence.migration_id).await?;
+    Ok(state.side() == Some(Side::AfterCutover))
+}

@@ -1,0 +1,256 @@
+//! What all tasks of one worker share: the plan, the lease, the two mirrors, and the signals to go on or to end.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use corridor_migration::setting::Settings;
+use corridor_migration::throttle::Leave;
+use corridor_migration::{Lease, Pulse};
+use corridor_mirror::{Mirror, MirrorSpec};
+use corridor_pg::catalog::fingerprint;
+use corridor_pg::fence::Fence;
+use corridor_pg::{ConnectOptions, Fault, Oid, QualifiedName, Result};
+use serde_json::{Map, Value};
+use tokio::sync::watch;
+use tokio_postgres::GenericClient;
+
+use crate::plan::MovePlan;
+use crate::run::fault::{BUG, DEFINITION_CHANGED, NOT_PROVEN, REVERSE_BROKEN};
+use crate::run::report::{Progress, Watcher};
+use crate::run::stop::{Step, Stop};
+use crate::run::worker::StoredMove;
+
+/// Shared by all tasks of one worker on one migration.
+pub(crate) struct Deck {
+    pub(crate) connect: ConnectOptions,
+    pub(crate) name: String,
+    pub(crate) lease: Lease,
+    pub(crate) fence: Fence,
+    pub(crate) plan: MovePlan,
+    /// The view that reads both tables during the copy.
+    pub(crate) fallback_view: Option<QualifiedName>,
+    /// Old table to new table.
+    pub(crate) forward: Arc<Mirror>,
+    /// New table to old table, after the cut-over.
+    pub(crate) reverse: Arc<Mirror>,
+    watcher: Arc<dyn Watcher>,
+    pub(crate) interrupt: watch::Receiver<bool>,
+    pulse: watch::Receiver<Pulse>,
+    /// True: every task ends at its next checkpoint, and the state is read again.
+    turn: watch::Sender<bool>,
+    /// A fault of a background task, for the one who waits for it.
+    failed: Mutex<Option<Fault>>,
+    pub(crate) settings: watch::Sender<Settings>,
+    pub(crate) leave: watch::Sender<Leave>,
+    words: Mutex<Map<String, Value>>,
+    pending: AtomicI64,
+}
+
+/// What a deck is made of.
+pub(crate) struct DeckParts {
+    pub(crate) connect: ConnectOptions,
+    pub(crate) name: String,
+    pub(crate) lease: Lease,
+    pub(crate) stored: StoredMove,
+    pub(crate) watcher: Arc<dyn Watcher>,
+    pub(crate) interrupt: watch::Receiver<bool>,
+    pub(crate) pulse: watch::Receiver<Pulse>,
+    pub(crate) settings: Settings,
+}
+
+impl Deck {
+    pub(crate) fn new(parts: DeckParts) -> Self {
+        let fence = parts.lease.fence();
+        let StoredMove { plan, fallback_view } = parts.stored;
+        let (forward, reverse) = mirrors(&plan, fence.migration_id);
+        Deck {
+            connect: parts.connect,
+            name: parts.name,
+            lease: parts.lease,
+            fence,
+            forward: Arc::new(Mirror::new(forward)),
+            reverse: Arc::new(Mirror::new(reverse)),
+            plan,
+            fallback_view,
+            watcher: parts.watcher,
+            interrupt: parts.interrupt,
+            pulse: parts.pulse,
+            turn: watch::Sender::new(false),
+            failed: Mutex::new(None),
+            settings: watch::Sender::new(parts.settings),
+            // Nothing was measured yet; the guard's first sample comes before the first chunk asks.
+            leave: watch::Sender::new(Leave::Hold { reasons: Vec::new() }),
+            words: Mutex::new(Map::new()),
+            pending: AtomicI64::new(0),
+        }
+    }
+
+    pub(crate) fn say(&self, progress: &Progress) {
+        if let Ok(value) = serde_json::to_value(progress) {
+            let mut words = self.words.lock().unwrap_or_else(PoisonError::into_inner);
+            let kind = value.get("event").and_then(Value::as_str).unwrap_or("event").to_owned();
+            words.insert(kind, value);
+        }
+        self.watcher.on(progress);
+    }
+
+    /// The last word of each kind, for the heartbeat: what `status` shows of a worker elsewhere.
+    pub(crate) fn last_words(&self) -> Value {
+        let words = self.words.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all: Map<String, Value> = words.clone();
+        all.insert("pending_changes".to_owned(), Value::from(self.pending_changes()));
+        Value::Object(all)
+    }
+
+    /// False when another worker has taken over.
+    pub(crate) fn is_lease_ours(&self) -> bool {
+        *self.pulse.borrow() != Pulse::Lost
+    }
+
+    pub(crate) fn settings(&self) -> Settings {
+        self.settings.borrow().clone()
+    }
+
+    /// Tells every task to end at its next checkpoint.
+    pub(crate) fn wind_down(&self) {
+        self.turn.send_replace(true);
+    }
+
+    /// A new piece of work begins.
+    pub(crate) fn wind_up(&self) {
+        self.turn.send_replace(false);
+    }
+
+    /// A background task met a fault that ends the work.
+    pub(crate) fn fail(&self, fault: Fault) {
+        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        failed.get_or_insert(fault);
+        drop(failed);
+        self.wind_down();
+    }
+
+    /// The fault of a background task, once.
+    pub(crate) fn take_failure(&self) -> Option<Fault> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Follows the signal to end.
+    pub(crate) fn halted(&self) -> watch::Receiver<bool> {
+        self.turn.subscribe()
+    }
+
+    /// True when this worker must leave: interrupted, or its lease is gone.
+    pub(crate) fn must_leave(&self) -> bool {
+        *self.interrupt.borrow() || *self.pulse.borrow() == Pulse::Lost
+    }
+
+    /// Between two transactions: may the next one begin?
+    pub(crate) fn checkpoint(&self) -> Step<()> {
+        if *self.turn.borrow() || self.must_leave() { Err(Stop::Turn) } else { Ok(()) }
+    }
+
+    /// Sleeps, unless the deck is halted first. While no beat comes through, nothing new begins either.
+    pub(crate) async fn pause(&self, time: Duration) -> Step<()> {
+        let mut turn = self.turn.subscribe();
+        let mut interrupt = self.interrupt.clone();
+        tokio::select! {
+            () = tokio::time::sleep(time) => {}
+            _ = turn.wait_for(|t| *t) => {}
+            _ = interrupt.wait_for(|i| *i) => {}
+        }
+        self.checkpoint()
+    }
+
+    /// Waits until the throttle lets the next chunk begin. `nice` and chunk sizes are the caller's.
+    pub(crate) async fn wait_for_leave(&self) -> Step<()> {
+        let mut leave = self.leave.subscribe();
+        while !leave.borrow_and_update().is_go() || *self.pulse.borrow() == Pulse::Stale {
+            tokio::select! {
+                _ = leave.changed() => {}
+                paused = self.pause(Duration::from_millis(200)) => paused?,
+            }
+        }
+        self.checkpoint()
+    }
+
+    pub(crate) fn pending_changes(&self) -> i64 {
+        self.pending.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn note_pending(&self, pending: i64) {
+        self.pending.store(pending, Ordering::Relaxed);
+    }
+
+    pub(crate) fn bug(&self, what: &str) -> Fault {
+        Fault::new(&BUG, what.to_owned())
+    }
+
+    /// The new table's partitions, by their names (they keep them through the swap).
+    pub(crate) fn leaves(&self) -> Vec<QualifiedName> {
+        self.plan.partitions.iter().map(|p| p.name.clone()).collect()
+    }
+
+    /// Fails with `MOV-101` when the source is not the table that the plan was made for any more.
+    pub(crate) async fn check_definition(&self, client: &impl GenericClient) -> Result<()> {
+        let now = fingerprint(client, self.plan.source.oid).await?;
+        let changed = self.plan.fingerprint.differs_from(&now);
+        if changed.is_empty() {
+            return Ok(());
+        }
+        Err(Fault::new(&DEFINITION_CHANGED, format!("{}: its {} changed", self.plan.source.name, changed.join(", its "))))
+    }
+
+    /// Fails with `MOV-108` when the new table is not as the cut-over left it.
+    pub(crate) async fn check_new_definition(&self, client: &impl GenericClient) -> Result<()> {
+        let recorded: Option<String> = client
+            .query_opt(include_str!("../../sql/run/settled.sql"), &[&self.fence.migration_id])
+            .await?
+            .and_then(|row| row.get("fingerprint"));
+        let oid: Option<u32> = client
+            .query_one(include_str!("../../sql/run/target_oid.sql"), &[&self.fence.migration_id])
+            .await?
+            .get("target_oid");
+        let (Some(recorded), Some(oid)) = (recorded, oid) else {
+            return Ok(()); // the worker died before it had settled; the swap back then finds what does not fit by itself
+        };
+        let Ok(then) = serde_json::from_str::<corridor_pg::catalog::Fingerprint>(&recorded) else {
+            return Ok(());
+        };
+        let changed = then.differs_from(&fingerprint(client, Oid(oid)).await?);
+        if changed.is_empty() {
+            return Ok(());
+        }
+        Err(Fault::new(&REVERSE_BROKEN, format!("{}: its {} changed since the cut-over", self.plan.source.name, changed.join(", its "))))
+    }
+
+    /// Fails with `MOV-104` when no verification has proven the target equal.
+    pub(crate) async fn check_proof(&self, client: &impl GenericClient) -> Result<()> {
+        let run = self.forward.last_run(client).await?;
+        let report = self.forward.verify_report(client, run).await?;
+        if report.is_proven && self.forward.is_copied(client).await? {
+            return Ok(());
+        }
+        Err(Fault::new(&NOT_PROVEN, format!("{}: verification run {run} is not complete", self.plan.source.name)))
+    }
+}
+
+/// The two mirrors of a move.
+pub(crate) fn mirrors(plan: &MovePlan, migration_id: i64) -> (MirrorSpec, MirrorSpec) {
+    let forward = MirrorSpec {
+        tag: format!("{migration_id}_fwd"),
+        source: plan.source.name.clone(),
+        target: plan.target.clone(),
+        key: plan.key.clone(),
+        columns: plan.columns.clone(),
+    };
+    let reverse = MirrorSpec {
+        tag: format!("{migration_id}_rev"),
+        // After the swap the new table has the name, and the old one is parked.
+        source: plan.source.name.clone(),
+        target: plan.parked.clone(),
+        key: plan.reverse_key.clone(),
+        columns: plan.columns.clone(),
+    };
+    (forward, reverse)
+}

@@ -1,0 +1,149 @@
+//! The guard: listens for requests and settings, and measures for the throttle, each on a connection of its own.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use corridor_migration::throttle::{Hysteresis, Leave, Sampler};
+use corridor_migration::{Event, Heart, Verb, Vitals, store};
+use corridor_pg::{FaultContext, Isolation, Result, Session};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use crate::run::deck::Deck;
+use crate::run::report::Progress;
+use crate::run::seat::Seat;
+use crate::run::stop::{Step, Stop};
+
+/// How soon a request is noticed.
+const LISTEN_EVERY: Duration = Duration::from_millis(300);
+/// Pending changes are counted up to here for the display.
+const PENDING_SHOWN_MAX: i64 = 10_000;
+
+/// Takes requests and settings until `end`. A request that is granted turns the worker to the new state.
+pub(crate) async fn listen(deck: Arc<Deck>, heart: Arc<Heart>, mut end: watch::Receiver<bool>) {
+    let mut seat = Seat::new("control");
+    loop {
+        match listen_once(&deck, &mut seat, &heart).await {
+            Ok(()) | Err(Stop::Turn) => {}
+            Err(Stop::Fault(fault)) => deck.fail(fault),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LISTEN_EVERY) => {}
+            _ = end.wait_for(|e| *e) => return,
+        }
+    }
+}
+
+async fn listen_once(deck: &Deck, seat: &mut Seat, heart: &Heart) -> Step<()> {
+    let session = seat.session(deck).await?;
+    match attend(deck, session, heart).await {
+        Ok(is_turn) => {
+            seat.succeeded();
+            if is_turn {
+                deck.wind_down();
+            }
+            Ok(())
+        }
+        Err(fault) => seat.recover(deck, fault).await,
+    }
+}
+
+async fn attend(deck: &Deck, session: &mut Session, heart: &Heart) -> Result<bool> {
+    let tx = session.begin(Isolation::ReadCommitted).await?;
+    let mut is_turn = false;
+    for request in store::take_requests(&tx, &deck.lease).await? {
+        let outcome = match grant(deck, &tx, request.verb, &request.argument, &request.asked_by).await {
+            Ok(()) => {
+                is_turn = true;
+                json!({ "granted": true })
+            }
+            // A refusal is an answer; anything else ends the transaction, and the request stays.
+            Err(fault) if fault.sqlstate().is_none() && fault.code().retry == corridor_pg::Retry::Never => {
+                json!({ "granted": false, "code": fault.code().id, "detail": fault.detail() })
+            }
+            Err(fault) => return Err(fault),
+        };
+        store::answer(&tx, &deck.lease, request.id, &outcome).await?;
+    }
+    let settings = store::read_settings(&tx, deck.fence.migration_id).await?;
+    deck.settings.send_if_modified(|now| {
+        let is_new = *now != settings;
+        *now = settings;
+        is_new
+    });
+    tx.commit().await.doing(|| "answering requests")?;
+    let mirror = if crate::run::course::is_after(&**session, deck).await? { &deck.reverse } else { &deck.forward };
+    if let Ok(pending) = mirror.pending(&**session, PENDING_SHOWN_MAX).await {
+        deck.note_pending(pending);
+    }
+    heart.report(Vitals { backend_pids: Vec::new(), progress: deck.last_words() });
+    Ok(is_turn)
+}
+
+/// Applies a verb that somebody asked for, with what belongs to it, in the caller's transaction.
+pub(crate) async fn grant(
+    deck: &Deck,
+    tx: &tokio_postgres::Transaction<'_>,
+    verb: Verb,
+    argument: &Value,
+    by: &str,
+) -> Result<()> {
+    let why = argument.get("why").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let applied = store::apply(tx, &deck.lease, &Event::Asked { verb, by: by.to_owned(), why }).await?;
+    match verb {
+        Verb::Verify if applied.state.name() == corridor_migration::StateName::Running => {
+            store::repeat_operation(tx, &deck.lease, "verify").await?;
+        }
+        Verb::Finish => {
+            let is_drop = argument.get("drop").and_then(Value::as_bool).unwrap_or(false);
+            store::write_operation_progress(tx, &deck.lease, "finish", &json!({ "drop": is_drop })).await?;
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Measures until `end`, and publishes whether the copy may go on.
+pub(crate) async fn measure(deck: Arc<Deck>, mut end: watch::Receiver<bool>) {
+    let mut seat = Seat::new("throttle");
+    let mut sampler = Sampler::new();
+    let mut hysteresis = Hysteresis::default();
+    let begun = Instant::now();
+    loop {
+        let settings = deck.settings();
+        let interval = Duration::from_millis(settings.throttle_interval_ms);
+        let taken = Instant::now();
+        let leave = match seat.session(&deck).await {
+            Ok(session) => {
+                let readings = sampler.sample(session, &settings).await;
+                // A second beyond the interval: the sample itself may take that long.
+                let age_max = interval + Duration::from_secs(1);
+                Some(hysteresis.decide(&readings, &settings.limits, taken.elapsed(), age_max, begun.elapsed()))
+            }
+            Err(Stop::Turn) => None,
+            Err(Stop::Fault(fault)) => {
+                deck.fail(fault);
+                None
+            }
+        };
+        if let Some(leave) = leave {
+            publish(&deck, leave);
+        }
+        tokio::select! {
+            () = tokio::time::sleep(interval) => {}
+            _ = end.wait_for(|e| *e) => return,
+        }
+    }
+}
+
+fn publish(deck: &Deck, leave: Leave) {
+    let is_new = deck.leave.borrow().is_go() != leave.is_go();
+    if is_new || !leave.is_go() {
+        let reasons = match &leave {
+            Leave::Go => Vec::new(),
+            Leave::Hold { reasons } => reasons.clone(),
+        };
+        deck.say(&Progress::Throttle { reasons });
+    }
+    deck.leave.send_replace(leave);
+}

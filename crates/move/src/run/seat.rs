@@ -1,0 +1,115 @@
+//! A seat: one place for a connection, that survives the loss of the connection.
+
+use std::time::Duration;
+
+use corridor_pg::{ApplicationName, Fault, Result, Retry, Session};
+
+use crate::run::deck::Deck;
+use crate::run::report::Progress;
+use crate::run::stop::{Step, Stop};
+
+/// How long a server may stay away before the worker gives up (the state stays; `resume` goes on).
+const RECONNECT_WAIT_MAX: Duration = Duration::from_secs(15 * 60);
+/// Consecutive failures of the same piece of work before the worker gives up.
+const FAILURES_MAX: u32 = 200;
+const PAUSE_MS_MIN: u64 = 20;
+const PAUSE_MS_MAX: u64 = 5_000;
+
+/// A connection with a role, opened when it is needed.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    role: &'static str,
+    session: Option<Session>,
+    /// The backend that served a connection that was lost: it may still be at work.
+    orphan_pid: Option<i32>,
+    failures: u32,
+}
+
+impl Seat {
+    pub(crate) fn new(role: &'static str) -> Self {
+        Seat { role, session: None, orphan_pid: None, failures: 0 }
+    }
+
+    /// The connection; opened, or opened again, when there is none.
+    ///
+    /// A lost connection does not end its transaction at once: the server may not know yet, and may even have the
+    /// `COMMIT` in its buffer. A new refresh must not begin while the old one can still commit, so the old backend is
+    /// ended and waited for first. It is our own, by pid and application name.
+    pub(crate) async fn session(&mut self, deck: &Deck) -> Step<&mut Session> {
+        if self.session.as_ref().is_some_and(|s| s.is_closed()) {
+            self.lose();
+        }
+        if self.session.is_none() {
+            let session = self.open(deck).await?;
+            self.session = Some(session);
+        }
+        match &mut self.session {
+            Some(session) => Ok(session),
+            None => Err(Stop::Turn),
+        }
+    }
+
+    async fn open(&mut self, deck: &Deck) -> Step<Session> {
+        let name = ApplicationName::new(self.role, &deck.name);
+        loop {
+            deck.checkpoint()?;
+            let mut halted = deck.halted();
+            let connecting = deck.connect.connect_with_retry(&name, RECONNECT_WAIT_MAX, |fault, pause| {
+                deck.say(&Progress::Retrying { fault: fault.to_string(), pause_ms: pause.as_millis() as u64 });
+            });
+            let session = tokio::select! {
+                session = connecting => session?,
+                _ = halted.wait_for(|h| *h) => return Err(Stop::Turn),
+            };
+            match end_orphan(&session, self.orphan_pid, name.as_str()).await {
+                Ok(()) => {
+                    self.orphan_pid = None;
+                    return Ok(session);
+                }
+                Err(fault) if fault.code().retry == Retry::AfterReconnect => {}
+                Err(fault) => return Err(Stop::Fault(fault)),
+            }
+        }
+    }
+
+    fn lose(&mut self) {
+        if let Some(session) = self.session.take() {
+            self.orphan_pid = Some(session.backend_pid());
+        }
+    }
+
+    /// The work went through.
+    pub(crate) fn succeeded(&mut self) {
+        self.failures = 0;
+    }
+
+    /// Takes a fault: pauses (and drops a lost connection) when the work may be tried again, else passes it on.
+    pub(crate) async fn recover(&mut self, deck: &Deck, fault: Fault) -> Step<()> {
+        self.failures += 1;
+        let is_lost = fault.code().retry == Retry::AfterReconnect
+            || self.session.as_ref().is_some_and(|s| s.is_closed());
+        if is_lost {
+            self.lose();
+        }
+        if self.failures > FAILURES_MAX || (fault.code().retry == Retry::Never && !is_lost) {
+            return Err(Stop::Fault(fault));
+        }
+        let ceiling = (PAUSE_MS_MIN << self.failures.min(8)).min(PAUSE_MS_MAX);
+        let pause_ms = fastrand::u64(ceiling / 2..=ceiling);
+        deck.say(&Progress::Retrying { fault: fault.to_string(), pause_ms });
+        deck.pause(Duration::from_millis(pause_ms)).await
+    }
+}
+
+/// Ends the backend `pid` if it is still ours, and waits until it is gone.
+async fn end_orphan(session: &Session, pid: Option<i32>, application_name: &str) -> Result<()> {
+    let Some(pid) = pid else { return Ok(()) };
+    loop {
+        let rows = session.query(include_str!("../../sql/run/end_orphan.sql"), &[&pid, &application_name]).await?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        tracing::debug!(pid, "a lost connection's backend is still there");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
