@@ -3,8 +3,6 @@
 //! The runner carries the plan out; [`fn@plan`] makes it, and is pure. A plan is stored with its migration, so it is
 //! versioned and serializable, and it holds the statements themselves: what was shown is what is done.
 
-use std::fmt;
-
 use corridor_mirror::spec::{Column, KeyColumn};
 use corridor_pg::catalog::Fingerprint;
 use corridor_pg::{Fault, Oid, QualifiedName, Result};
@@ -16,6 +14,7 @@ use crate::shape::Shape;
 mod make;
 mod render;
 
+pub use corridor_pg::lock_budget::LockMode;
 pub use make::{PlanInput, plan};
 pub use render::render;
 
@@ -42,44 +41,6 @@ pub enum Hold {
     /// As long as the statement reads or builds; only on relations that the application does not use, or in a mode
     /// that lets it read and write.
     WholeBuild,
-}
-
-/// A lock mode of PostgreSQL, weakest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LockMode {
-    /// `ACCESS SHARE`
-    AccessShare,
-    /// `ROW SHARE`
-    RowShare,
-    /// `ROW EXCLUSIVE`
-    RowExclusive,
-    /// `SHARE UPDATE EXCLUSIVE`
-    ShareUpdateExclusive,
-    /// `SHARE`
-    Share,
-    /// `SHARE ROW EXCLUSIVE`
-    ShareRowExclusive,
-    /// `EXCLUSIVE`
-    Exclusive,
-    /// `ACCESS EXCLUSIVE`
-    AccessExclusive,
-}
-
-impl fmt::Display for LockMode {
-    /// As `lock table … in … mode` takes it.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            LockMode::AccessShare => "ACCESS SHARE",
-            LockMode::RowShare => "ROW SHARE",
-            LockMode::RowExclusive => "ROW EXCLUSIVE",
-            LockMode::ShareUpdateExclusive => "SHARE UPDATE EXCLUSIVE",
-            LockMode::Share => "SHARE",
-            LockMode::ShareRowExclusive => "SHARE ROW EXCLUSIVE",
-            LockMode::Exclusive => "EXCLUSIVE",
-            LockMode::AccessExclusive => "ACCESS EXCLUSIVE",
-        })
-    }
 }
 
 /// A lock on a relation.
