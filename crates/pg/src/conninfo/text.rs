@@ -42,7 +42,13 @@ fn parse_keywords(text: &str) -> Result<Pairs> {
             .unwrap_or(rest.len());
         let (name, after) = rest.split_at(end);
         let Some(after) = after.trim_start().strip_prefix('=') else {
-            return Err(bad(format!("\"=\" is missing after {name:?}")));
+            // After an unquoted password with a space in it, the word is the password's second half.
+            return Err(match pairs.last() {
+                Some((last, _)) if last == "password" => {
+                    bad("\"=\" is missing after the word behind the password")
+                }
+                _ => bad(format!("\"=\" is missing after {name:?}")),
+            });
         };
         if name.is_empty() {
             return Err(bad("a keyword is missing before \"=\""));
@@ -312,6 +318,7 @@ mod tests {
         for (text, part) in [
             ("password='secret", "not closed"),
             ("host=a dbname", "\"=\" is missing after \"dbname\""),
+            ("password=my secret", "behind the password"),
             ("=x", "a keyword is missing"),
         ] {
             let said = read(text);
