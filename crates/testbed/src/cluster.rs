@@ -271,9 +271,15 @@ impl Cluster {
 
     /// The counter of object ids of the running server, to read and to set while it runs. Void after a restart.
     pub fn oid_counter(&self) -> Result<OidCounter> {
-        let state = self.inner.state();
-        match &state.server {
-            Some(server) => OidCounter::find(server.id(), &self.inner.installation.bin_dir.join("postgres")),
+        let pid = self.server_pid()?;
+        let executable = self.inner.installation.bin_dir.join("postgres");
+        OidCounter::find(pid, &executable, &self.inner.user)
+    }
+
+    /// The server's main process.
+    pub fn server_pid(&self) -> Result<u32> {
+        match &self.inner.state().server {
+            Some(server) => Ok(server.id()),
             None => Err(Error::Request("the server does not run".to_owned())),
         }
     }

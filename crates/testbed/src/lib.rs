@@ -3,6 +3,8 @@
 //! - [`servers`]: which PostgreSQL majors this machine has.
 //! - [`cluster`]: a cluster of one of them, in a directory of its own, that ends with the process that started it.
 //! - [`traffic`]: clients that write all the time and keep a ledger of what was acknowledged.
+//! - [`faults`]: connections that are cut at the worst instant, processes that are killed.
+//! - [`toast`]: an incident to flee from: a TOAST relation whose ids run out near the counter.
 //!
 //! Everything here is real: a real server, real crashes. Nothing is mocked.
 //!
@@ -14,11 +16,13 @@
 
 pub mod cluster;
 pub mod error;
+pub mod faults;
 mod guardian;
 mod next_oid;
 pub mod oid_counter;
 pub mod servers;
 mod system;
+pub mod toast;
 pub mod traffic;
 
 pub use cluster::{Auth, Cluster, ClusterOptions, Database, Mode};

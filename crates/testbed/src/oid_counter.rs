@@ -6,13 +6,19 @@
 //! pointer to it (extensions need it), so the place can be found from outside.
 //!
 //! Linux only. We need the right to write `/proc/<pid>/mem`: the server is our child and runs as our user, or we are
-//! root. Writing races with a backend that is just taking an id; then our value is lost, and the caller writes again.
+//! root with the capability to trace others. A root without it (in most containers) asks the server's own user to do
+//! it, a process per access. Writing races with a backend that is just taking an id; then our value is lost, and the
+//! caller writes again.
 
 use std::fs::{self, File};
+use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
 
 use crate::error::{Error, Result};
+use crate::system::ServerUser;
 
 /// The pointer's name up to 16, and from 17 on. Both structures begin with `Oid nextOid`.
 const SYMBOLS: [&str; 2] = ["ShmemVariableCache", "TransamVariables"];
@@ -20,36 +26,37 @@ const SYMBOLS: [&str; 2] = ["ShmemVariableCache", "TransamVariables"];
 /// The counter of one running server. Void after a restart.
 #[derive(Debug)]
 pub struct OidCounter {
-    memory: File,
+    memory: Memory,
     address: u64,
 }
 
 impl OidCounter {
     /// Finds the counter of the server with this main process and executable.
-    pub(crate) fn find(pid: u32, executable: &Path) -> Result<OidCounter> {
-        let finding = "finding the server's object id counter";
-        let image = fs::read(executable).map_err(Error::io(finding))?;
-        let Some(symbol) = SYMBOLS.iter().find_map(|name| exported(&image, name)) else {
-            return Err(Error::Request(format!(
-                "{finding}: {} is not an executable as expected",
+    pub(crate) fn find(pid: u32, executable: &Path, user: &ServerUser) -> Result<OidCounter> {
+        let memory = match Memory::direct(pid) {
+            Ok(memory) => memory,
+            Err(_) => Memory::ThroughUser {
+                user: user.clone(),
+                pid,
+            },
+        };
+        OidCounter::find_in(memory, executable)
+    }
+
+    fn find_in(memory: Memory, executable: &Path) -> Result<OidCounter> {
+        let bad = |what: &str| {
+            Error::Request(format!(
+                "finding the object id counter of {}: {what}",
                 executable.display()
-            )));
+            ))
         };
-        let maps = fs::read_to_string(format!("/proc/{pid}/maps")).map_err(Error::io(finding))?;
-        let Some(base) = base_address(&maps, executable) else {
-            return Err(Error::Request(format!(
-                "{finding}: process {pid} runs something else"
-            )));
-        };
-        let memory = File::options()
-            .read(true)
-            .write(true)
-            .open(format!("/proc/{pid}/mem"))
-            .map_err(Error::io(finding))?;
-        let mut pointer = [0; 8];
-        memory
-            .read_exact_at(&mut pointer, base + symbol)
-            .map_err(Error::io(finding))?;
+        let image = fs::read(executable).map_err(Error::io(format!("reading {}", executable.display())))?;
+        let symbol = SYMBOLS
+            .iter()
+            .find_map(|name| exported(&image, name))
+            .ok_or_else(|| bad("it is not an executable as expected"))?;
+        let base = base_address(&memory.maps()?, executable).ok_or_else(|| bad("it is not what runs"))?;
+        let pointer: [u8; 8] = memory.read(base + symbol)?;
         let counter = OidCounter {
             memory,
             address: u64::from_le_bytes(pointer),
@@ -60,18 +67,114 @@ impl OidCounter {
 
     /// The id that the server tries next.
     pub fn get(&self) -> Result<u32> {
-        let mut word = [0; 4];
-        self.memory
-            .read_exact_at(&mut word, self.address)
-            .map_err(Error::io("reading the server's object id counter"))?;
-        Ok(u32::from_le_bytes(word))
+        Ok(u32::from_le_bytes(self.memory.read(self.address)?))
     }
 
     /// Makes the server try `oid` next.
     pub fn set(&self, oid: u32) -> Result<()> {
-        self.memory
-            .write_all_at(&oid.to_le_bytes(), self.address)
-            .map_err(Error::io("setting the server's object id counter"))
+        self.memory.write(self.address, &oid.to_le_bytes())
+    }
+
+    /// How often it may be read without costing more than a few percent of a core.
+    pub(crate) fn poll_interval(&self) -> Duration {
+        match self.memory {
+            Memory::Direct { .. } => Duration::from_millis(1),
+            Memory::ThroughUser { .. } => Duration::from_millis(20),
+        }
+    }
+}
+
+/// The memory of another process.
+#[derive(Debug)]
+enum Memory {
+    Direct { file: File, pid: u32 },
+    ThroughUser { user: ServerUser, pid: u32 },
+}
+
+impl Memory {
+    fn direct(pid: u32) -> std::io::Result<Memory> {
+        let file = File::options()
+            .read(true)
+            .write(true)
+            .open(format!("/proc/{pid}/mem"))?;
+        Ok(Memory::Direct { file, pid })
+    }
+
+    /// What is mapped where.
+    fn maps(&self) -> Result<String> {
+        match self {
+            Memory::Direct { pid, .. } => fs::read_to_string(format!("/proc/{pid}/maps"))
+                .map_err(Error::io("reading the server's memory map")),
+            Memory::ThroughUser { user, pid } => {
+                let text = run(user, "cat", &[format!("/proc/{pid}/maps")], &[])?;
+                Ok(String::from_utf8_lossy(&text).into_owned())
+            }
+        }
+    }
+
+    /// `address` is a multiple of `N`.
+    fn read<const N: usize>(&self, address: u64) -> Result<[u8; N]> {
+        match self {
+            Memory::Direct { file, .. } => {
+                let mut bytes = [0; N];
+                file.read_exact_at(&mut bytes, address)
+                    .map_err(Error::io("reading the server's memory"))?;
+                Ok(bytes)
+            }
+            Memory::ThroughUser { user, pid } => {
+                let arguments = [
+                    format!("if=/proc/{pid}/mem"),
+                    format!("bs={N}"),
+                    "count=1".to_owned(),
+                    format!("skip={}", address / N as u64),
+                ];
+                let bytes = run(user, "dd", &arguments, &[])?;
+                bytes
+                    .try_into()
+                    .map_err(|_| Error::Request("the server's memory could not be read".to_owned()))
+            }
+        }
+    }
+
+    fn write(&self, address: u64, bytes: &[u8]) -> Result<()> {
+        match self {
+            Memory::Direct { file, .. } => file
+                .write_all_at(bytes, address)
+                .map_err(Error::io("writing the server's memory")),
+            Memory::ThroughUser { user, pid } => {
+                let arguments = [
+                    format!("of=/proc/{pid}/mem"),
+                    format!("bs={}", bytes.len()),
+                    "count=1".to_owned(),
+                    format!("seek={}", address / bytes.len() as u64),
+                    "conv=notrunc".to_owned(),
+                ];
+                run(user, "dd", &arguments, bytes).map(drop)
+            }
+        }
+    }
+}
+
+fn run(user: &ServerUser, program: &str, arguments: &[String], input: &[u8]) -> Result<Vec<u8>> {
+    let doing = || Error::io(format!("running {program} as the server's user"));
+    let mut child = user
+        .command(Path::new(program))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(doing())?;
+    if let Some(mut pipe) = child.stdin.take() {
+        pipe.write_all(input).map_err(doing())?;
+    }
+    let output = child.wait_with_output().map_err(doing())?;
+    match output.status.success() {
+        true => Ok(output.stdout),
+        false => Err(Error::Program {
+            doing: format!("running {program} as the server's user"),
+            output: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+        }),
     }
 }
 
@@ -117,4 +220,23 @@ fn exported(image: &[u8], name: &str) -> Option<u64> {
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Cluster, ClusterOptions};
+
+    /// Where root has all capabilities nothing else would come this way.
+    #[tokio::test]
+    async fn the_counter_is_reached_through_the_servers_user() {
+        let cluster = Cluster::start(ClusterOptions::new(15)).await.unwrap();
+        let user = ServerUser::find().unwrap();
+        let pid = cluster.server_pid().unwrap();
+        let executable = cluster.installation().bin_dir.join("postgres");
+        let through = OidCounter::find_in(Memory::ThroughUser { user, pid }, &executable).unwrap();
+        through.set(1_234_567_890).unwrap();
+        assert_eq!(through.get().unwrap(), 1_234_567_890);
+        assert_eq!(cluster.oid_counter().unwrap().get().unwrap(), 1_234_567_890);
+    }
 }

@@ -65,7 +65,7 @@ impl KeyColumn {
     }
 
     /// SQL that turns the text form of a value into the column's type.
-    pub(crate) fn from_text(&self, text: &str) -> String {
+    pub(crate) fn typed(&self, text: &str) -> String {
         match self.kind {
             ColumnKind::Cast(kind) => format!("{text}::{kind}"),
             // The text form is the number of microseconds since 1970: no time zone, no date style.

@@ -331,7 +331,8 @@ impl Draft<'_> {
             born: token,
             version: 0,
             // Every second one: null is a value too.
-            slot: (self.share.table.has_slots() && token / self.share.clients % 2 == 0).then_some(token),
+            slot: (self.share.table.has_slots() && (token / self.share.clients).is_multiple_of(2))
+                .then_some(token),
         }
     }
 

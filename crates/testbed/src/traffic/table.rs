@@ -363,7 +363,7 @@ impl Table {
             columns
                 .iter()
                 .enumerate()
-                .map(|(i, c)| c.from_text(&format!("${}::text", first + i)))
+                .map(|(i, c)| c.typed(&format!("${}::text", first + i)))
                 .collect()
         };
         let is_key: Vec<String> = columns
@@ -387,7 +387,7 @@ impl Table {
         let many_equal: Vec<String> = columns
             .iter()
             .zip(&many_names)
-            .map(|(c, m)| format!("t.{} = {}", c.name, c.from_text(&format!("m.{m}"))))
+            .map(|(c, m)| format!("t.{} = {}", c.name, c.typed(&format!("m.{m}"))))
             .collect();
         let (insert, update, change_key, read) = match self.flavour {
             Flavour::Persons => (
@@ -504,7 +504,7 @@ fn note_sql(token: &str) -> String {
 /// Null now and then, both signs, three digits after the point, kept as written.
 fn amount(token: u64) -> Option<String> {
     let sign = if token % 2 == 1 { "-" } else { "" };
-    (token % 7 != 0).then(|| format!("{sign}{}.{:03}", token + 1, token % 1000))
+    (!token.is_multiple_of(7)).then(|| format!("{sign}{}.{:03}", token + 1, token % 1000))
 }
 
 fn amount_sql(token: &str) -> String {

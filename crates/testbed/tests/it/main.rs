@@ -1,4 +1,5 @@
 //! The testbed on real servers.
 
 mod cluster;
+mod faults;
 mod traffic;
