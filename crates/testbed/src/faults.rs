@@ -27,6 +27,9 @@ const FRAME_BYTES_MAX: usize = 1 << 30;
 pub enum Cut {
     /// The server never gets it.
     BeforePassing,
+    /// The server gets it, and the connection is gone at once: the server may still be at it, and finish it, when the
+    /// client is back on a new connection.
+    AfterPassing,
     /// The server carries it out; the client never gets the answer.
     AfterDone,
 }
@@ -261,7 +264,7 @@ async fn upwards(
 ) -> std::io::Result<()> {
     let mut prepared = HashSet::new();
     let mut bound = HashSet::new();
-    let mut must_swallow = false;
+    let mut doom = None;
     let mut requests = 0;
     while let Some(frame) = from.next(Shape::Typed).await? {
         calm(control).await;
@@ -295,18 +298,22 @@ async fn upwards(
                 control.report();
                 return Ok(());
             }
-            Some(Cut::AfterDone) => must_swallow = true,
+            Some(cut) => doom = Some(cut),
             None => {}
         }
         // Each of these is answered by one "ready for query".
         let is_request = matches!(kind, b'Q' | b'S' | b'F');
         requests += u64::from(is_request);
-        let is_last = must_swallow && is_request;
+        let is_last = doom.is_some() && is_request;
         if is_last {
             // Before it is passed on: no byte of the answer may slip through.
             link.send_replace(Some(requests));
         }
         to.write_all(&frame).await?;
+        if is_last && doom == Some(Cut::AfterPassing) {
+            control.report();
+            return Ok(());
+        }
         if is_last {
             // The other direction ends the connection.
             std::future::pending::<()>().await;

@@ -122,6 +122,44 @@ async fn lost_answers_leave_the_ledger_exact() {
     }
 }
 
+/// A server process that lost its client in the middle of a slow commit still commits. A ledger that looked at the rows
+/// before that was over would note the opposite of what happens.
+#[tokio::test]
+async fn a_commit_that_outlives_its_connection_leaves_the_ledger_exact() {
+    let cluster = Cluster::shared(15).await;
+    let database = cluster.fresh_database("slow commits").await.unwrap();
+    let table = Table::ledger("t", KeyType::BigInt, 100);
+    table.create(&database.url).await.unwrap();
+    let direct = connect(&database.url).await.unwrap();
+    direct
+        .batch_execute(
+            "create function slow() returns trigger language plpgsql as \
+             $$ begin perform pg_sleep(0.05); return null; end $$; \
+             create constraint trigger slow after update on t deferrable initially deferred \
+             for each row execute function slow()",
+        )
+        .await
+        .unwrap();
+    let proxy = FaultProxy::start(cluster.port()).unwrap();
+    let options = TrafficOptions {
+        mix: Mix {
+            update: 1,
+            ..Mix::none()
+        },
+        ..TrafficOptions::new(table)
+    };
+    let traffic = Traffic::start(&proxy.url(&database.url).unwrap(), options)
+        .await
+        .unwrap();
+    for i in 1..=20 {
+        proxy.cut_at("update", 3, Cut::AfterPassing);
+        proxy.wait_until_sprung(i).await;
+    }
+    let ledger = traffic.stop().await.unwrap();
+    let comparison = ledger.compare(&database.url, "t").await.unwrap();
+    assert!(comparison.is_exact(), "{comparison}");
+}
+
 #[tokio::test]
 async fn a_process_is_killed_or_found_to_have_ended() {
     let mut random = fastrand::Rng::with_seed(7);
