@@ -6,7 +6,7 @@
 //! ask for next.
 //!
 //! - [`schema`]: the tables, made in versioned steps.
-//! - [`state`] and [`step`]: the states, and the one pure function that leads from one to the next.
+//! - [`state`] and [`mod@step`]: the states, and the one pure function that leads from one to the next.
 //! - [`operation`]: the states of one operation of the plan.
 //! - [`store`]: create, load, list; transitions inside the caller's transaction; journal, requests, settings.
 //! - [`lease`] and [`heart`]: who works on it. An epoch that is *held*, not only read; a heartbeat beside it.

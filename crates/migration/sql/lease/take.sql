@@ -1,4 +1,5 @@
 -- Purpose: move the epoch on. Waits for every transaction that holds the row at the old one.
+-- Of two that saw the same epoch the second one updates nothing; claim_heartbeat.sql would refuse it as well.
 -- Locks: row exclusive on corridor.lease, one row
 -- Oldest version: 14
 update corridor.lease

@@ -1,11 +1,14 @@
 //! Every static statement is one that the server understands, on every major that is installed.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use corridor_migration::setting::Settings;
+use corridor_migration::throttle::{Reading, Sampler, Signal};
 use corridor_testbed::{Cluster, ClusterOptions, Servers};
 
-use crate::{options, store_one};
+use crate::{MAJOR, options, store_one};
 
 fn statements(area: &str) -> Vec<(String, String)> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("sql").join(area);
@@ -19,10 +22,23 @@ fn statements(area: &str) -> Vec<(String, String)> {
 
 #[tokio::test]
 async fn each_statement_prepares_on_each_major_and_has_its_head() {
-    let majors: Vec<u32> = Servers::find().iter().map(|i| i.major).collect();
-    assert!(majors.contains(&15), "{majors:?}");
-    for major in majors {
-        let cluster = Cluster::start(ClusterOptions::new(major)).await.unwrap();
+    let installations = Servers::find();
+    assert!(
+        installations.iter().any(|i| i.major == MAJOR),
+        "{installations:?}"
+    );
+    for installation in installations {
+        let major = installation.major;
+        let mut options_of = ClusterOptions::new(major);
+        let has_statements = installation.has_extension("pg_stat_statements");
+        assert!(
+            has_statements || major != MAJOR,
+            "PostgreSQL {MAJOR} needs its contrib modules"
+        );
+        if has_statements {
+            options_of = options_of.setting("shared_preload_libraries", "pg_stat_statements");
+        }
+        let cluster = Cluster::start(options_of).await.unwrap();
         let database = cluster.fresh_database("prepared").await.unwrap();
         let mut session = options(&database.url)
             .connect(&corridor_pg::ApplicationName::new("test", "-"))
@@ -43,6 +59,22 @@ async fn each_statement_prepares_on_each_major_and_has_its_head() {
                         .unwrap_or_else(|e| panic!("{file} on {major}: {e:?}"));
                 }
             }
+        }
+        if has_statements {
+            session
+                .batch_execute("create extension pg_stat_statements schema public")
+                .await
+                .unwrap();
+        }
+        let on = [("throttle.statement_mean_ms".to_owned(), "1000".to_owned())];
+        let on = Settings::resolve(&BTreeMap::from(on)).unwrap();
+        let mut sampler = Sampler::new();
+        sampler.sample(&session, &on).await;
+        let readings = sampler.sample(&session, &on).await;
+        for (signal, reading) in readings.iter() {
+            let is_measured = matches!(reading, Reading::Measured { .. });
+            let may_be_absent = signal == Signal::StatementMeanMs && !has_statements;
+            assert!(is_measured || may_be_absent, "{signal} on {major}: {reading:?}");
         }
     }
 }

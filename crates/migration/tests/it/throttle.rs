@@ -4,7 +4,7 @@ use std::time::Duration;
 use corridor_migration::setting::Settings;
 use corridor_migration::throttle::{Leave, Reading, Readings, Sampler, Signal, decide};
 use corridor_pg::Session;
-use corridor_testbed::{Cluster, ClusterOptions, Servers};
+use corridor_testbed::{Cluster, ClusterOptions};
 use tokio::time::timeout;
 
 use crate::{MAJOR, fresh, session};
@@ -262,11 +262,6 @@ async fn a_connection_that_is_gone_holds_everything() {
 
 #[tokio::test]
 async fn the_applications_statements_are_timed_and_ours_are_not() {
-    let installation = Servers::major(MAJOR).unwrap();
-    if !installation.has_extension("pg_stat_statements") {
-        eprintln!("skipped: this PostgreSQL has no pg_stat_statements");
-        return;
-    }
     let options = ClusterOptions::new(MAJOR).setting("shared_preload_libraries", "pg_stat_statements");
     let cluster = Cluster::start(options).await.unwrap();
     let database = cluster.fresh_database("statements").await.unwrap();
