@@ -1,2 +1,103 @@
-//! The `corridor` command.
-fn main() {}
+//! The `corridor` command: arguments in, output and an exit code out.
+//!
+//! Everything that is decided here is how to speak: which stream, which form, which exit code. What is done is done by
+//! the rooms below.
+//!
+//! - [`args`]: the command line.
+//! - [`command`]: one verb, one file.
+//! - [`output`]: what is shown, and how.
+//! - [`interrupt`]: Ctrl-C and SIGTERM.
+//! - [`fault`]: the codes of the command line, and where all codes come together.
+//!
+//! **Invariant:** this is the only room that prints.
+
+mod args;
+mod command;
+mod demo;
+mod fault;
+mod interrupt;
+mod log;
+mod output;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+use corridor_move::run;
+use corridor_pg::{Exit, Fault, Result};
+
+use crate::args::{Cli, Command, Global};
+use crate::command::Context;
+use crate::interrupt::Interrupt;
+use crate::output::Output;
+
+fn main() -> ExitCode {
+    report_panics();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return ExitCode::from(refuse(&error)),
+    };
+    let output = Arc::new(Output::new(&cli.global));
+    log::listen(&output, cli.global.verbose);
+    let code = match start(&output, cli.global, cli.command) {
+        Ok(code) => code,
+        Err(fault) => {
+            output::fault::show(&output, &fault);
+            output::fault::exit_code(&fault)
+        }
+    };
+    ExitCode::from(code)
+}
+
+fn start(output: &Arc<Output>, global: Global, command: Command) -> Result<u8> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| {
+            Fault::new(&fault::RUNTIME, format!("starting threads: {error}")).caused_by(error)
+        })?;
+    let outcome = runtime.block_on(async {
+        let context = Context {
+            output: Arc::clone(output),
+            interrupt: Interrupt::listen(output)?,
+            database: global.database,
+        };
+        command::run(&context, command).await
+    });
+    // Nothing that is still there may keep us: what was done is done, what was not is rolled back by the server.
+    runtime.shutdown_background();
+    outcome
+}
+
+/// Tells what is wrong with the command line; help and version are told in the same way by clap.
+fn refuse(error: &clap::Error) -> u8 {
+    let is_json = std::env::args_os().any(|arg| arg == "--json");
+    if is_json && error.use_stderr() {
+        let global = Global {
+            database: None,
+            json: true,
+            quiet: false,
+            verbose: 0,
+        };
+        let text = error.render().to_string();
+        let fault = Fault::new(&fault::USAGE, text.trim().to_owned());
+        output::fault::show(&Output::new(&global), &fault);
+    } else {
+        // A reader that went away is no fault.
+        let _ = error.print();
+    }
+    if error.use_stderr() {
+        Exit::Usage.code()
+    } else {
+        command::DONE
+    }
+}
+
+/// A panic on any thread is a bug: it is reported, and ends the process at once. The server rolls back what was not
+/// committed, which is what a worker that was killed relies on too.
+fn report_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        output::fault::report_bug(&panic.to_string());
+        std::process::exit(i32::from(Exit::Bug.code()));
+    }));
+}

@@ -1,0 +1,120 @@
+//! The codes of the command line itself, and all codes of all rooms.
+
+use corridor_pg::{Code, Exit, Retry};
+
+macro_rules! codes {
+    ($($name:ident $id:literal $exit:ident $title:literal $hint:literal $page:literal)*) => {
+        $(
+            #[doc = $title]
+            pub(crate) static $name: Code = Code {
+                id: $id,
+                title: $title,
+                retry: Retry::Never,
+                exit: Exit::$exit,
+                hint: $hint,
+                page: $page,
+            };
+        )*
+        static OWN: &[&Code] = &[$(&$name),*];
+    };
+}
+
+codes! {
+USAGE "CLI-001" Usage
+    "the command line cannot be read"
+    "`corridor --help` lists the commands, `corridor COMMAND --help` what each one takes."
+    "A word of the command line is unknown, missing, or does not fit. The message names it. Nothing was looked up or changed."
+NO_SUCH_CODE "CLI-002" Usage
+    "there is no such code"
+    "`corridor explain` lists all codes."
+    "The word after `explain` is not a code of this version of Corridor. Codes look like MOV-018. A newer version may know more of them than this one."
+PANIC "CLI-003" Bug
+    "a bug in Corridor"
+    "Please report it with what was printed; then look with `corridor status`."
+    "Corridor came into a state that its authors believed impossible, and ended at once. What was not committed was rolled back by the server; what was committed stands, and is in the ledger. A migration that was being worked on can be taken up again: `corridor resume NAME`."
+OUTPUT "CLI-004" BadResult
+    "the result cannot be written"
+    "Check where stdout goes: a full disk, a closed file."
+    "Corridor did its work, or is doing it, and could not write to its standard output. A reader that went away early, as `head` does, is not a fault. `corridor status` shows what the state of things is."
+RUNTIME "CLI-005" BadResult
+    "the process cannot be set up"
+    "Check the limits of the system: threads, memory, open files."
+    "The operating system refused something that Corridor needs before it can begin: threads, memory, or the handling of signals. Nothing was looked up or changed."
+}
+
+/// The rooms with their codes, from the floor up.
+pub(crate) fn rooms() -> Vec<(&'static str, Vec<&'static Code>)> {
+    vec![
+        (
+            "the server and the connection",
+            corridor_pg::fault::CODES.to_vec(),
+        ),
+        (
+            "copying, catching up and verifying",
+            corridor_mirror::fault::CODES.to_vec(),
+        ),
+        ("migrations", corridor_migration::CODES.to_vec()),
+        ("planning a move", corridor_move::fault::PLAN_CODES.to_vec()),
+        ("carrying a move out", corridor_move::run::RUN_CODES.to_vec()),
+        ("the command line", OWN.to_vec()),
+    ]
+}
+
+/// All codes of all rooms, from the floor up.
+pub(crate) fn all() -> impl Iterator<Item = &'static Code> {
+    rooms().into_iter().flat_map(|(_, codes)| codes)
+}
+
+/// The code that a person means: `mov-18` and `MOV018` are `MOV-018`.
+pub(crate) fn find(text: &str) -> Option<&'static Code> {
+    let wanted = canonical(text);
+    all().find(|code| canonical(code.id) == wanted)
+}
+
+/// Letters and number, without what people leave out.
+fn canonical(text: &str) -> (String, String) {
+    let text = text.trim().to_ascii_uppercase();
+    let letters = text.chars().take_while(char::is_ascii_alphabetic).collect();
+    let number = text
+        .trim_start_matches(|c: char| c.is_ascii_alphabetic())
+        .trim_start_matches(['-', '_', ' '])
+        .trim_start_matches('0')
+        .to_owned();
+    (letters, number)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn a_code_is_found_as_people_type_it() {
+        for text in ["PG-002", "pg-2", " Pg002 ", "pg_02"] {
+            assert_eq!(find(text).unwrap().id, "PG-002", "{text}");
+        }
+        for text in ["", "PG", "002", "PG-", "PG-9999", "PG-002x", "🐘"] {
+            assert!(find(text).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_code_of_every_room_is_whole_and_unique() {
+        let mut seen = BTreeSet::new();
+        for code in all() {
+            assert!(seen.insert(code.id), "{} stands twice", code.id);
+            assert_eq!(find(code.id).unwrap().id, code.id);
+            for text in [code.title, code.hint, code.page] {
+                assert!(text.len() > 10 && text.trim() == text, "{}: {text:?}", code.id);
+            }
+            assert!(
+                code.page.ends_with('.') && code.hint.ends_with(['.', '…', ')']),
+                "{}",
+                code.id
+            );
+            assert!(!code.title.ends_with('.'), "{}", code.id);
+        }
+        assert!(seen.len() > 60, "{}", seen.len());
+    }
+}

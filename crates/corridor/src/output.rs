@@ -1,0 +1,32 @@
+//! Everything that is shown. Data goes to stdout, everything else to stderr.
+//!
+//! - [`streams`]: the two streams, and what happens when nobody reads them any more.
+//! - [`text`]: width, wrapping, and text that cannot do harm to a terminal.
+//! - [`table`]: columns of text.
+//! - [`number`]: figures, sizes and durations for people.
+//! - [`plan`], [`status`], [`settings`], [`journal`], [`fault`], [`page`], [`outcome`]: one thing that is shown, one file.
+//! - [`progress`]: what a running move says: a bar on a terminal, lines elsewhere, JSON when it was asked for.
+//!
+//! **Invariant:** nothing is wider than [`WIDTH`] columns, save a single word that is; a control character reaches a
+//! terminal only from here, and only when it is one.
+
+pub(crate) mod fault;
+pub(crate) mod journal;
+pub(crate) mod number;
+pub(crate) mod outcome;
+pub(crate) mod page;
+pub(crate) mod plan;
+pub(crate) mod progress;
+pub(crate) mod settings;
+pub(crate) mod status;
+pub(crate) mod streams;
+pub(crate) mod table;
+pub(crate) mod text;
+
+pub(crate) use streams::Output;
+
+/// The columns that everything fits into: a pager, a mail and an incident channel have no more.
+pub(crate) const WIDTH: usize = 80;
+
+/// The version of every JSON document. A field may be added; one that goes or changes its meaning is a new version.
+pub(crate) const JSON_VERSION: u32 = 1;

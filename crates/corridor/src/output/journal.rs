@@ -1,0 +1,96 @@
+//! The journal of a migration.
+
+use corridor_migration::store::Entry;
+use serde_json::Value;
+
+use super::text::{Paint, hang, harmless, paint};
+
+/// One entry: when and what, then who and the rest under it.
+pub(crate) fn entry(entry: &Entry) -> String {
+    let mut what = harmless(&entry.event.replace('_', " "));
+    if let Some(operation) = &entry.operation {
+        what.push(' ');
+        what.push_str(&harmless(operation));
+    }
+    let mut rest = Vec::new();
+    if let (Some(from), Some(to)) = (&entry.from_state, &entry.to_state)
+        && from != to
+    {
+        rest.push(format!("{from} -> {to}"));
+    }
+    rest.extend(details(&entry.detail));
+    rest.push(format!("by {}", entry.actor));
+    format!(
+        "{}  {}\n{}",
+        paint(Paint::Dim, &harmless(&moment(&entry.at))),
+        hang("", &what),
+        hang("      ", &harmless(&rest.join("; ")))
+    )
+}
+
+/// `2026-11-20T10:25:29.123Z` as `2026-11-20 10:25:29Z`.
+pub(crate) fn moment(at: &str) -> String {
+    match at.split_once('T') {
+        Some((day, time)) => {
+            let time = time.split('.').next().unwrap_or(time).trim_end_matches('Z');
+            format!("{day} {time}Z")
+        }
+        None => at.to_owned(),
+    }
+}
+
+/// `key value` for each member of the detail that says something.
+fn details(detail: &Value) -> Vec<String> {
+    let Some(members) = detail.as_object() else {
+        return Vec::new();
+    };
+    members
+        .iter()
+        .filter_map(|(key, value)| {
+            let text = words(value)?;
+            // A text that speaks for itself needs no key.
+            Some(match key.as_str() {
+                "detail" | "why" | "what" => text,
+                key => format!("{} {text}", key.replace('_', " ")),
+            })
+        })
+        .collect()
+}
+
+/// A value as words; `None` when it says nothing.
+pub(crate) fn words(value: &Value) -> Option<String> {
+    let text = match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().filter_map(words).collect::<Vec<_>>().join(", "),
+        Value::Object(members) if members.is_empty() => String::new(),
+        other => other.to_string(),
+    };
+    (!text.is_empty()).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_entry_says_when_what_who_and_the_rest() {
+        let one = Entry {
+            number: 3,
+            at: "2026-11-20T10:25:29.123Z".into(),
+            actor: "alice@db1 77".into(),
+            event: "pause".into(),
+            from_state: Some("running".into()),
+            to_state: Some("paused".into()),
+            operation: None,
+            detail: json!({"why": "the \x1b[31mdeploy", "epoch": 2, "pids": [], "x": null}),
+        };
+        let text = entry(&one).replace("\x1b[2m", "").replace("\x1b[0m", "");
+        insta::assert_snapshot!(text, @r"
+        2026-11-20 10:25:29Z  pause
+              running -> paused; epoch 2; the \u{1b}[31mdeploy; by alice@db1 77
+        ");
+    }
+}

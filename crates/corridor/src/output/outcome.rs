@@ -1,0 +1,122 @@
+//! What came of a command that carried something out.
+
+use std::sync::Arc;
+
+use corridor_migration::step::allowed;
+use corridor_migration::{Course, Name, State, Wait};
+use corridor_pg::Result;
+use serde::Serialize;
+use tokio::task::JoinHandle;
+
+use super::Output;
+use super::status::next_commands;
+use super::text::{Paint, hang, harmless, paint};
+use crate::command::Context;
+use crate::run::Outcome;
+
+/// The last line of a command that carried something out.
+#[derive(Serialize)]
+struct OutcomeDocument<'a> {
+    #[serde(flatten)]
+    what: What<'a>,
+    name: &'a Name,
+    exit: u8,
+    next: Vec<String>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+enum What<'a> {
+    Finished,
+    RolledBack,
+    Stopped,
+    Waiting { for_what: Wait },
+    Paused { by: &'a str, why: &'a str },
+    Interrupted,
+}
+
+/// Says that the checkpoint is being made, as soon as somebody asks us to leave.
+pub(crate) struct Farewell(JoinHandle<()>);
+
+impl Farewell {
+    /// Waits for the signal beside the work.
+    pub(crate) fn begin(context: &Context) -> Self {
+        let (interrupt, output) = (context.interrupt.clone(), Arc::clone(&context.output));
+        Farewell(tokio::spawn(async move {
+            interrupt.wait().await;
+            output.note("Checkpointing, then leaving. Once more to leave at once.");
+        }))
+    }
+
+    /// The work is done.
+    pub(crate) fn end(self) {
+        self.0.abort();
+    }
+}
+
+/// Shows what came of it, and what can be done next.
+pub(crate) fn show(output: &Output, name: &Name, outcome: &Outcome, exit: u8) -> Result<()> {
+    let next = next(name, outcome);
+    if output.is_json() {
+        let what = match outcome {
+            Outcome::Ended(State::RolledBack) => What::RolledBack,
+            Outcome::Ended(State::Stopped) => What::Stopped,
+            Outcome::Ended(_) => What::Finished,
+            Outcome::Waits(for_what) => What::Waiting { for_what: *for_what },
+            Outcome::Paused { by, why } => What::Paused { by, why },
+            Outcome::Interrupted => What::Interrupted,
+        };
+        let next = next.into_iter().map(|(command, _)| command).collect();
+        return output.json_line(&OutcomeDocument {
+            what,
+            name,
+            exit,
+            next,
+        });
+    }
+    let (how, words) = words(outcome, exit);
+    let mut text = paint(how, &hang("", &harmless(&format!("{name}: {words}"))));
+    for (command, why) in next {
+        text.push('\n');
+        text.push_str(&hang(&format!("  {command:<30}  "), why));
+    }
+    output.data(&text)
+}
+
+fn words(outcome: &Outcome, exit: u8) -> (Paint, String) {
+    match outcome {
+        Outcome::Ended(state) if exit == 0 => (Paint::Good, state.words()),
+        Outcome::Ended(state) => {
+            let words = format!(
+                "{} (somebody else asked for it, see `corridor logs`)",
+                state.words()
+            );
+            (Paint::Bad, words)
+        }
+        Outcome::Waits(for_what) => (Paint::Wait, State::Waiting { for_what: *for_what }.words()),
+        Outcome::Paused { by, why } => (Paint::Wait, paused(by, why).words()),
+        Outcome::Interrupted => (
+            Paint::Wait,
+            "interrupted after a checkpoint; nothing is lost".to_owned(),
+        ),
+    }
+}
+
+fn paused(by: &str, why: &str) -> State {
+    State::Paused {
+        by: by.to_owned(),
+        why: why.to_owned(),
+        // Only for the words, which do not tell it.
+        course: Course::Forward,
+    }
+}
+
+/// What a person may ask for now; after an interruption the state is not known here, and `resume` always fits.
+fn next(name: &Name, outcome: &Outcome) -> Vec<(String, &'static str)> {
+    let verbs = match outcome {
+        Outcome::Ended(state) => allowed(state),
+        Outcome::Waits(for_what) => allowed(&State::Waiting { for_what: *for_what }),
+        Outcome::Paused { .. } | Outcome::Interrupted => vec![corridor_migration::Verb::Resume],
+    };
+    next_commands(name, &verbs)
+}

@@ -1,0 +1,238 @@
+//! What a running move says: JSON lines on stdout, a block that moves on a terminal, or one line per interval.
+//!
+//! The worker must never wait for a terminal or a pipe. So what it says goes through a queue to a thread that writes;
+//! when the queue is full, because nobody reads, reports are dropped and counted, and the work goes on.
+
+mod scene;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use corridor_move::run::{Progress, Watcher};
+use corridor_pg::{Fault, Result};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+
+use self::scene::Scene;
+pub(crate) use self::scene::pending;
+use super::Output;
+use super::text::hang;
+use crate::fault::RUNTIME;
+
+/// Without a terminal: time between two status lines.
+const LINE_INTERVAL: Duration = Duration::from_secs(5);
+/// Reports that may wait to be written; some minutes of them.
+const QUEUE_MAX: usize = 1_024;
+
+/// A message to the writing thread.
+enum Message {
+    Said(Box<Progress>),
+    /// Nothing follows.
+    End,
+}
+
+/// Hears a running move and shows it.
+pub(crate) struct Board {
+    queue: SyncSender<Message>,
+    dropped: Arc<AtomicU64>,
+    writer: Option<JoinHandle<()>>,
+}
+
+impl Board {
+    /// Starts to show, in the form that `output` asks for.
+    pub(crate) fn start(output: &Arc<Output>) -> Result<Board> {
+        let (queue, receiver) = sync_channel(QUEUE_MAX);
+        let dropped = Arc::new(AtomicU64::new(0));
+        let screen = Screen {
+            output: Arc::clone(output),
+            dropped: Arc::clone(&dropped),
+            scene: Scene::default(),
+            started: Instant::now(),
+            shown: String::new(),
+        };
+        let writer = std::thread::Builder::new()
+            .name("progress".to_owned())
+            .spawn(move || screen.run(&receiver))
+            .map_err(|error| Fault::new(&RUNTIME, format!("starting a thread: {error}")).caused_by(error))?;
+        Ok(Board {
+            queue,
+            dropped,
+            writer: Some(writer),
+        })
+    }
+
+    /// What the worker speaks to.
+    pub(crate) fn watcher(&self) -> Arc<dyn Watcher> {
+        Arc::new(Ear {
+            queue: self.queue.clone(),
+            dropped: Arc::clone(&self.dropped),
+        })
+    }
+
+    /// Writes what is still in the queue, and takes the moving block away.
+    pub(crate) fn finish(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        if let Some(writer) = self.writer.take()
+            && self.queue.send(Message::End).is_ok()
+        {
+            // A panic there was reported where it happened.
+            let _ = writer.join();
+        }
+    }
+}
+
+impl Drop for Board {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Puts what the worker says into the queue.
+struct Ear {
+    queue: SyncSender<Message>,
+    dropped: Arc<AtomicU64>,
+}
+
+impl Watcher for Ear {
+    fn on(&self, progress: &Progress) {
+        if let Err(TrySendError::Full(_)) = self.queue.try_send(Message::Said(Box::new(progress.clone()))) {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Reports that nobody took in time.
+#[derive(Serialize)]
+struct DroppedDocument {
+    event: &'static str,
+    count: u64,
+}
+
+/// The writing thread.
+struct Screen {
+    output: Arc<Output>,
+    dropped: Arc<AtomicU64>,
+    scene: Scene,
+    started: Instant,
+    /// The last status line, without its time.
+    shown: String,
+}
+
+impl Screen {
+    fn run(mut self, receiver: &Receiver<Message>) {
+        let block = self.output.is_watched().then(Block::new);
+        if let Some(block) = &block {
+            self.output.show_bars(Some(block.bars.clone()));
+        }
+        let interval = if block.is_some() {
+            Duration::from_secs(1)
+        } else {
+            LINE_INTERVAL
+        };
+        let mut next = Instant::now() + interval;
+        loop {
+            match receiver.recv_timeout(next.saturating_duration_since(Instant::now())) {
+                Ok(Message::Said(progress)) => self.hear(&progress, block.as_ref()),
+                Ok(Message::End) | Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {
+                    next = Instant::now() + interval;
+                    match &block {
+                        Some(block) => block.draw(&self.scene),
+                        None => self.status_line(),
+                    }
+                }
+            }
+        }
+        self.tell_dropped();
+        if block.is_some() {
+            self.output.show_bars(None);
+        }
+        if let Some(block) = &block {
+            // When the terminal is gone there is nothing left to clear.
+            let _ = block.bars.clear();
+        }
+    }
+
+    fn hear(&mut self, progress: &Progress, block: Option<&Block>) {
+        if self.output.is_json() {
+            self.tell_dropped();
+            // A full disk under stdout must not stop a move; the final document reports the fault.
+            let _ = self.output.json_line(progress);
+            return;
+        }
+        if let Some(text) = self.scene.take(progress) {
+            self.output.note(&hang(&self.time(), &text));
+        }
+        if let Some(block) = block {
+            block.draw(&self.scene);
+        }
+    }
+
+    fn tell_dropped(&self) {
+        let count = self.dropped.swap(0, Ordering::Relaxed);
+        if count == 0 {
+            return;
+        }
+        if self.output.is_json() {
+            let _ = self.output.json_line(&DroppedDocument {
+                event: "dropped",
+                count,
+            });
+        } else {
+            let text = format!("{count} reports were dropped because nobody read them in time");
+            self.output.note(&hang(&self.time(), &text));
+        }
+    }
+
+    fn status_line(&mut self) {
+        if self.output.is_json() {
+            return;
+        }
+        if let Some(line) = self.scene.line() {
+            // A state that lasts is said again: silence would look like a stop.
+            self.output.note(&hang(&self.time(), &line));
+            self.shown = line;
+        }
+    }
+
+    /// Time since the start, `[0:01:05] `.
+    fn time(&self) -> String {
+        let seconds = self.started.elapsed().as_secs();
+        format!(
+            "[{}:{:02}:{:02}] ",
+            seconds / 3_600,
+            seconds / 60 % 60,
+            seconds % 60
+        )
+    }
+}
+
+/// The lines at the bottom of a terminal that are drawn over and over.
+struct Block {
+    bars: MultiProgress,
+    lines: Vec<ProgressBar>,
+}
+
+impl Block {
+    fn new() -> Self {
+        let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
+        let style =
+            ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
+        let lines = (0..Scene::BLOCK_LINES)
+            .map(|_| bars.add(ProgressBar::new(0).with_style(style.clone())))
+            .collect();
+        Block { bars, lines }
+    }
+
+    fn draw(&self, scene: &Scene) {
+        for (line, text) in self.lines.iter().zip(scene.block()) {
+            line.set_message(text);
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The two streams, and what happens when nobody reads them any more.
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use corridor_pg::{Fault, Result};
+use indicatif::MultiProgress;
+use serde::Serialize;
+
+use super::JSON_VERSION;
+use crate::args::Global;
+use crate::fault::OUTPUT;
+
+/// How this run speaks: to whom, and in which form.
+///
+/// A reader of stdout that goes away (`corridor logs x | head`) is no fault: the rest is not written, work goes on.
+#[derive(Debug)]
+pub(crate) struct Output {
+    is_json: bool,
+    is_quiet: bool,
+    is_reader_gone: AtomicBool,
+    /// Bars on the terminal, which have to make room for every other line.
+    bars: Mutex<Option<MultiProgress>>,
+}
+
+impl Output {
+    /// As the command line wants it.
+    pub(crate) fn new(global: &Global) -> Self {
+        Output {
+            is_json: global.json,
+            is_quiet: global.quiet,
+            is_reader_gone: AtomicBool::new(false),
+            bars: Mutex::new(None),
+        }
+    }
+
+    /// JSON is wanted on stdout.
+    pub(crate) fn is_json(&self) -> bool {
+        self.is_json
+    }
+
+    /// Only the result and faults are wanted.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.is_quiet
+    }
+
+    /// Nobody reads stdout any more.
+    pub(crate) fn is_reader_gone(&self) -> bool {
+        self.is_reader_gone.load(Ordering::Relaxed)
+    }
+
+    /// Somebody looks at stderr who can be shown something that moves.
+    pub(crate) fn is_watched(&self) -> bool {
+        let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        !self.is_json && !self.is_quiet && !is_dumb && io::stderr().is_terminal()
+    }
+
+    /// Writes lines of data to stdout.
+    pub(crate) fn data(&self, text: &str) -> Result<()> {
+        self.write_out(|| {
+            let mut out = anstream::stdout().lock();
+            out.write_all(text.as_bytes())?;
+            if !text.ends_with('\n') {
+                out.write_all(b"\n")?;
+            }
+            out.flush()
+        })
+    }
+
+    /// Writes one JSON document to stdout, with its version in front.
+    pub(crate) fn document(&self, document: &impl Serialize) -> Result<()> {
+        let text = serde_json::to_string_pretty(&Versioned::of(document)).map_err(not_json)?;
+        self.raw(&text)
+    }
+
+    /// Writes one JSON document as one line to stdout.
+    pub(crate) fn json_line(&self, document: &impl Serialize) -> Result<()> {
+        let text = serde_json::to_string(&Versioned::of(document)).map_err(not_json)?;
+        self.raw(&text)
+    }
+
+    /// Writes a document that has its version inside; as one line where more may follow.
+    pub(crate) fn bare_document(&self, document: &impl Serialize, is_whole: bool) -> Result<()> {
+        let text = match is_whole {
+            true => serde_json::to_string_pretty(document),
+            false => serde_json::to_string(document),
+        };
+        self.raw(&text.map_err(not_json)?)
+    }
+
+    /// JSON keeps its characters, whatever they are.
+    fn raw(&self, text: &str) -> Result<()> {
+        self.write_out(|| {
+            let mut out = io::stdout().lock();
+            out.write_all(text.as_bytes())?;
+            out.write_all(b"\n")?;
+            out.flush()
+        })
+    }
+
+    fn write_out(&self, write: impl FnOnce() -> io::Result<()>) -> Result<()> {
+        if self.is_reader_gone() {
+            return Ok(());
+        }
+        match self.beside_bars(write) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.is_reader_gone.store(true, Ordering::Relaxed);
+                Ok(())
+            }
+            Err(error) => Err(Fault::new(&OUTPUT, error.to_string()).caused_by(error)),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Writes a line to stderr for the person who waits, unless told to be quiet.
+    pub(crate) fn note(&self, text: &str) {
+        if !self.is_quiet {
+            self.say(text);
+        }
+    }
+
+    /// Writes a line to stderr in any case.
+    pub(crate) fn say(&self, text: &str) {
+        // Nobody is left to be told when stderr fails.
+        let _ = self.beside_bars(|| {
+            let mut err = anstream::stderr().lock();
+            writeln!(err, "{text}")
+        });
+    }
+
+    /// Shows bars from now on; `None` ends that.
+    pub(crate) fn show_bars(&self, bars: Option<MultiProgress>) {
+        *self.bars() = bars;
+    }
+
+    fn bars(&self) -> MutexGuard<'_, Option<MultiProgress>> {
+        self.bars.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn beside_bars<T>(&self, write: impl FnOnce() -> T) -> T {
+        match &*self.bars() {
+            Some(bars) => bars.suspend(write),
+            None => write(),
+        }
+    }
+}
+
+/// A document with its version in front.
+#[derive(Serialize)]
+pub(crate) struct Versioned<'a, T: Serialize> {
+    version: u32,
+    #[serde(flatten)]
+    document: &'a T,
+}
+
+impl<'a, T: Serialize> Versioned<'a, T> {
+    /// `document`, as it will be written.
+    pub(crate) fn of(document: &'a T) -> Self {
+        Versioned {
+            version: JSON_VERSION,
+            document,
+        }
+    }
+}
+
+fn not_json(error: serde_json::Error) -> Fault {
+    Fault::new(&OUTPUT, format!("the document is no JSON: {error}")).caused_by(error)
+}
