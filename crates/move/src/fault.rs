@@ -104,6 +104,10 @@ TOO_MANY_PARTITIONS "MOV-024" Refused
     "there would be too many partitions"
     "Use a larger --every, fewer --partitions, or correct the outlying rows."
     "Planning time and memory grow with the number of partitions; beyond a few thousand PostgreSQL becomes slow. A single row far away from the others (a date in 1970) often is the reason: the message shows the lowest and the highest value."
+BOUNDARIES_UNKNOWN "MOV-026" Refused
+    "the partitions could not be found out in time"
+    "create index concurrently … on the partition column, then try again."
+    "For range and list partitions Corridor must know the lowest and highest value, or all distinct values. Without an index that means reading the whole table; Corridor stops after 30 seconds, so that asking for a plan never burdens the server."
 KEY_WIDENING "MOV-025" Refused
     "a unique key would have to take in the partition columns"
     "Read in the plan which guarantee is lost; go on with --accept key-widening."

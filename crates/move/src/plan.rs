@@ -12,11 +12,15 @@ use crate::estimate::Estimate;
 use crate::shape::Shape;
 
 mod make;
+mod partition;
 mod render;
+mod source;
 
 pub use corridor_pg::lock_budget::LockMode;
 pub use make::{PlanInput, plan};
+pub use partition::{RangeType, check_columns, range_type};
 pub use render::render;
+pub use source::{check_relation, choose_key};
 
 /// The version of [`MovePlan`]'s serialized form. A plan of another version is not carried out.
 pub const PLAN_VERSION: u32 = 1;
@@ -142,7 +146,9 @@ pub struct MovePlan {
     pub create: Vec<Step>,
     /// Indexes and unique constraints after the copy, in autocommit or own transactions; the applier waits.
     pub index: Vec<Step>,
-    /// What the swap locks, in this order, in its transaction, before anything else.
+    /// Begins the swap's transaction, and that of the way back: locks that `lock table` cannot take alone (views).
+    pub swap_first: Vec<Step>,
+    /// What the swap locks, in this order, in its transaction, before it does anything.
     pub swap_locks: Vec<Lock>,
     /// The swap itself: one transaction, catalogue changes only.
     pub swap: Vec<Step>,

@@ -16,6 +16,9 @@ pub const AHEAD_DEFAULT: u32 = 4;
 /// More partitions than this make planning slow; refused.
 pub const PARTITIONS_MAX: u32 = 4096;
 
+/// The largest count of a unit in `--every`: a thousand years of months times twelve, and far from overflow.
+const EVERY_COUNT_MAX: u32 = 100_000;
+
 /// A unit of time for range partitions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -334,7 +337,7 @@ fn parse_every(text: &str) -> Result<Every> {
         [count, unit] => {
             let count = u32::try_from(number(count)?)
                 .ok()
-                .filter(|n| *n <= 1_000_000)
+                .filter(|n| *n <= EVERY_COUNT_MAX)
                 .ok_or_else(|| bad(format!("--every {text:?}: {count:?} is too large")))?;
             let (times, unit) = match unit.to_lowercase().trim_end_matches('s') {
                 "hour" => (1, TimeUnit::Hour),

@@ -1,0 +1,54 @@
+-- Purpose: what a plan must know beside the table itself: the role, limits of the server, names that are taken, what
+--          the server grants by itself, and triggers of a move that has not ended.
+-- Locks: access share on catalogues
+-- Oldest version: 14
+select jsonb_build_object(
+    'role', current_user,
+    'server_major', current_setting('server_version_num')::int4 / 10000,
+    'session_limit', current_setting('max_connections')::int4,
+    'lock_slots', current_setting('max_locks_per_transaction')::int8
+        * (current_setting('max_connections')::int8 + current_setting('max_prepared_transactions')::int8),
+    'taken_names', coalesce((
+        select jsonb_agg(x.name)
+        from (
+            select o.relname as name from pg_class o where o.relnamespace = c.relnamespace
+            union
+            select t.typname from pg_type t where t.typnamespace = c.relnamespace
+        ) x
+    ), '[]'),
+    'default_table_grants', (
+        select coalesce(jsonb_agg(jsonb_build_object(
+            'column', null,
+            'grantee', case when x.grantee = 0 then null else pg_get_userbyid(x.grantee)::text end,
+            'grantor', pg_get_userbyid(x.grantor)::text,
+            'privilege', x.privilege_type,
+            'is_grantable', x.is_grantable
+        )), '[]')
+        from pg_default_acl d
+        cross join lateral aclexplode(d.defaclacl) x
+        where d.defaclrole = (select r.oid from pg_roles r where r.rolname = current_user)
+          and d.defaclnamespace in (0, c.relnamespace)
+          and d.defaclobjtype = 'r'
+    ),
+    'default_sequence_grants', (
+        select coalesce(jsonb_agg(jsonb_build_object(
+            'column', null,
+            'grantee', case when x.grantee = 0 then null else pg_get_userbyid(x.grantee)::text end,
+            'grantor', pg_get_userbyid(x.grantor)::text,
+            'privilege', x.privilege_type,
+            'is_grantable', x.is_grantable
+        )), '[]')
+        from pg_default_acl d
+        cross join lateral aclexplode(d.defaclacl) x
+        where d.defaclrole = (select r.oid from pg_roles r where r.rolname = current_user)
+          and d.defaclnamespace in (0, c.relnamespace)
+          and d.defaclobjtype = 'S'
+    ),
+    'our_triggers', (
+        select coalesce(jsonb_agg(g.tgname order by g.tgname), '[]')
+        from pg_trigger g
+        where g.tgrelid = c.oid and not g.tgisinternal and g.tgname like 'corridor\_%'
+    )
+)::text
+from pg_class c
+where c.oid = $1
