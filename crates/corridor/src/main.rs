@@ -101,3 +101,35 @@ fn report_panics() {
         std::process::exit(i32::from(Exit::Bug.code()));
     }));
 }
+
+#[cfg(test)]
+mod tests {
+    /// Runs in a process of its own, see below.
+    #[test]
+    #[ignore = "ends the process"]
+    fn a_bug() {
+        super::report_panics();
+        let runtime = tokio::runtime::Builder::new_multi_thread().build().unwrap();
+        // In a task, where nobody looks at the result.
+        runtime.block_on(async {
+            let task = tokio::spawn(async { panic!("the herd is gone") });
+            let _ = task.await;
+            std::future::pending::<()>().await;
+        });
+    }
+
+    #[test]
+    fn a_bug_on_any_thread_is_reported_and_exits_7() {
+        let output = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "tests::a_bug", "--ignored", "--nocapture"])
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(7));
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(text.starts_with("CLI-003: a bug in Corridor\n"), "{text}");
+        assert!(
+            text.contains("the herd is gone") && text.contains("corridor explain CLI-003"),
+            "{text}"
+        );
+    }
+}

@@ -12,7 +12,7 @@ use crate::run::{Order, Outcome, carry_out};
 pub(crate) async fn carry(context: &Context, name: &Name, order: Order) -> Result<u8> {
     let connect = context.connect_options()?;
     let goal = Goal::of(&order);
-    let board = Board::start(&context.output)?;
+    let board = Board::start(&context.output, name)?;
     let farewell = outcome::Farewell::begin(context);
     let outcome = carry_out(
         &connect,

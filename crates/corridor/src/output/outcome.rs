@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use corridor_migration::step::allowed;
-use corridor_migration::{Course, Name, State, Wait};
+use corridor_migration::{Course, Name, State, StateName, Verb, Wait};
 use corridor_pg::Result;
 use serde::Serialize;
 use tokio::task::JoinHandle;
@@ -24,15 +24,47 @@ struct OutcomeDocument<'a> {
     next: Vec<String>,
 }
 
+/// Ended: `finished`, `rolled_back`, `stopped`.
 #[derive(Serialize)]
-#[serde(tag = "outcome", rename_all = "snake_case")]
+#[serde(untagged)]
 enum What<'a> {
-    Finished,
-    RolledBack,
-    Stopped,
-    Waiting { for_what: Wait },
-    Paused { by: &'a str, why: &'a str },
-    Interrupted,
+    Ended {
+        outcome: StateName,
+    },
+    Waiting {
+        outcome: StateName,
+        for_what: Wait,
+    },
+    Paused {
+        outcome: StateName,
+        by: &'a str,
+        why: &'a str,
+    },
+    Interrupted {
+        outcome: &'static str,
+    },
+}
+
+impl<'a> What<'a> {
+    fn of(outcome: &'a Outcome) -> Self {
+        match outcome {
+            Outcome::Ended(state) => What::Ended {
+                outcome: state.name(),
+            },
+            Outcome::Waits(for_what) => What::Waiting {
+                outcome: StateName::Waiting,
+                for_what: *for_what,
+            },
+            Outcome::Paused { by, why } => What::Paused {
+                outcome: StateName::Paused,
+                by,
+                why,
+            },
+            Outcome::Interrupted => What::Interrupted {
+                outcome: "interrupted",
+            },
+        }
+    }
 }
 
 /// Says that the checkpoint is being made, as soon as somebody asks us to leave.
@@ -58,14 +90,7 @@ impl Farewell {
 pub(crate) fn show(output: &Output, name: &Name, outcome: &Outcome, exit: u8) -> Result<()> {
     let next = next(name, outcome);
     if output.is_json() {
-        let what = match outcome {
-            Outcome::Ended(State::RolledBack) => What::RolledBack,
-            Outcome::Ended(State::Stopped) => What::Stopped,
-            Outcome::Ended(_) => What::Finished,
-            Outcome::Waits(for_what) => What::Waiting { for_what: *for_what },
-            Outcome::Paused { by, why } => What::Paused { by, why },
-            Outcome::Interrupted => What::Interrupted,
-        };
+        let what = What::of(outcome);
         let next = next.into_iter().map(|(command, _)| command).collect();
         return output.json_line(&OutcomeDocument {
             what,
@@ -86,13 +111,14 @@ pub(crate) fn show(output: &Output, name: &Name, outcome: &Outcome, exit: u8) ->
 fn words(outcome: &Outcome, exit: u8) -> (Paint, String) {
     match outcome {
         Outcome::Ended(state) if exit == 0 => (Paint::Good, state.words()),
-        Outcome::Ended(state) => {
+        Outcome::Ended(state) if state.is_final() => {
             let words = format!(
                 "{} (somebody else asked for it, see `corridor logs`)",
                 state.words()
             );
             (Paint::Bad, words)
         }
+        Outcome::Ended(state) => (Paint::Bad, state.words()),
         Outcome::Waits(for_what) => (Paint::Wait, State::Waiting { for_what: *for_what }.words()),
         Outcome::Paused { by, why } => (Paint::Wait, paused(by, why).words()),
         Outcome::Interrupted => (
@@ -116,7 +142,7 @@ fn next(name: &Name, outcome: &Outcome) -> Vec<(String, &'static str)> {
     let verbs = match outcome {
         Outcome::Ended(state) => allowed(state),
         Outcome::Waits(for_what) => allowed(&State::Waiting { for_what: *for_what }),
-        Outcome::Paused { .. } | Outcome::Interrupted => vec![corridor_migration::Verb::Resume],
+        Outcome::Paused { .. } | Outcome::Interrupted => vec![Verb::Resume],
     };
     next_commands(name, &verbs)
 }

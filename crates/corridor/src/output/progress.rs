@@ -11,6 +11,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use corridor_migration::Name;
 use corridor_move::run::{Progress, Watcher};
 use corridor_pg::{Fault, Result};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -42,8 +43,8 @@ pub(crate) struct Board {
 }
 
 impl Board {
-    /// Starts to show, in the form that `output` asks for.
-    pub(crate) fn start(output: &Arc<Output>) -> Result<Board> {
+    /// Starts to show what is said about `migration`, in the form that `output` asks for.
+    pub(crate) fn start(output: &Arc<Output>, migration: &Name) -> Result<Board> {
         let (queue, receiver) = sync_channel(QUEUE_MAX);
         let dropped = Arc::new(AtomicU64::new(0));
         let screen = Screen {
@@ -51,7 +52,9 @@ impl Board {
             dropped: Arc::clone(&dropped),
             scene: Scene::default(),
             started: Instant::now(),
-            shown: String::new(),
+            waiting: format!(
+                "waiting for the worker at work; `corridor status {migration}` shows how far it is"
+            ),
         };
         let writer = std::thread::Builder::new()
             .name("progress".to_owned())
@@ -120,8 +123,8 @@ struct Screen {
     dropped: Arc<AtomicU64>,
     scene: Scene,
     started: Instant,
-    /// The last status line, without its time.
-    shown: String,
+    /// What is said while nothing is heard: somebody else does the work.
+    waiting: String,
 }
 
 impl Screen {
@@ -143,7 +146,7 @@ impl Screen {
                 Err(RecvTimeoutError::Timeout) => {
                     next = Instant::now() + interval;
                     match &block {
-                        Some(block) => block.draw(&self.scene),
+                        Some(block) => block.draw(&self.scene, &self.waiting),
                         None => self.status_line(),
                     }
                 }
@@ -170,7 +173,7 @@ impl Screen {
             self.output.note(&hang(&self.time(), &text));
         }
         if let Some(block) = block {
-            block.draw(&self.scene);
+            block.draw(&self.scene, "");
         }
     }
 
@@ -190,15 +193,13 @@ impl Screen {
         }
     }
 
-    fn status_line(&mut self) {
+    fn status_line(&self) {
         if self.output.is_json() {
             return;
         }
-        if let Some(line) = self.scene.line() {
-            // A state that lasts is said again: silence would look like a stop.
-            self.output.note(&hang(&self.time(), &line));
-            self.shown = line;
-        }
+        // What lasts is said again: silence would look like a stop.
+        let line = self.scene.line().unwrap_or_else(|| self.waiting.clone());
+        self.output.note(&hang(&self.time(), &line));
     }
 
     /// Time since the start, `[0:01:05] `.
@@ -230,8 +231,15 @@ impl Block {
         Block { bars, lines }
     }
 
-    fn draw(&self, scene: &Scene) {
-        for (line, text) in self.lines.iter().zip(scene.block()) {
+    /// Draws the scene; `waiting` instead of one that is empty.
+    fn draw(&self, scene: &Scene, waiting: &str) {
+        let mut texts = scene.block();
+        if let Some(first) = texts.first_mut()
+            && scene.line().is_none()
+        {
+            waiting.clone_into(first);
+        }
+        for (line, text) in self.lines.iter().zip(texts) {
             line.set_message(text);
         }
     }
