@@ -123,7 +123,7 @@ impl Mirror {
     async fn insert_range(&self, tx: &Transaction<'_>, range: &Range) -> Result<u64> {
         let spec = self.spec();
         let sql = format!(
-            "insert into {} ({}) overriding system value select {} from {} s where {} order by {}",
+            "/* corridor */ insert into {} ({}) overriding system value select {} from {} s where {} order by {}",
             spec.target,
             spec.column_list(),
             spec.columns_of("s"),
@@ -230,7 +230,7 @@ impl Mirror {
             .await
             .doing(|| "finding the end of a chunk")?;
         let sql = format!(
-            "select {} from {} s where {} order by {} offset {rows} limit 1",
+            "/* corridor */ select {} from {} s where {} order by {} offset {rows} limit 1",
             spec.key_as_text("s"),
             spec.source,
             spec.in_range("s", rest),
@@ -251,7 +251,7 @@ impl Mirror {
             .await
             .doing(|| "sampling row widths")?;
         let sql = format!(
-            "select coalesce(avg(bytes), 0)::bigint from (select {} as bytes from {} s where {} order by {} limit {WIDTH_SAMPLE_ROWS}) as sampled",
+            "/* corridor */ select coalesce(avg(bytes), 0)::bigint from (select {} as bytes from {} s where {} order by {} limit {WIDTH_SAMPLE_ROWS}) as sampled",
             spec.stored_bytes_of("s"),
             spec.source,
             spec.in_range("s", rest),

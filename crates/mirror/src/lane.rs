@@ -184,7 +184,7 @@ impl Mirror {
         let percent = (100.0 * SAMPLE_PAGES / pages.max(1.0)).clamp(0.000_1, 100.0);
         let order = spec.key_of("s");
         let sql = format!(
-            "with sample as (select {order}, row_number() over (order by {order}) as position, count(*) over () as total \
+            "/* corridor */ with sample as (select {order}, row_number() over (order by {order}) as position, count(*) over () as total \
              from {} s tablesample system ({percent})) \
              select distinct {key_text}, {order} from sample s, generate_series(1, $1::int - 1) as cut \
              where s.position = s.total * cut / $1::int + 1 order by {order}",

@@ -46,6 +46,8 @@
 //! # Traps
 //!
 //! - Sessions must have the settings of [`corridor_pg::Session`]: keys travel as text between statements.
+//! - Statements on the user's tables begin with `/* corridor */`: the throttle's signal of the application's own latency
+//!   leaves them out by it.
 //! - A key's type must have its default btree operators in `pg_catalog` (the planner of moves checks it).
 
 pub mod capture;

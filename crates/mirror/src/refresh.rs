@@ -108,7 +108,10 @@ impl Mirror {
 
     /// Holds off copiers and rounds until the result is dropped: for the swap, which refreshes the rest itself.
     pub async fn hold_still(&self) -> Still<'_> {
-        Still { _alone: self.gate.write().await, _applier: self.applier.lock().await }
+        Still {
+            _alone: self.gate.write().await,
+            _applier: self.applier.lock().await,
+        }
     }
 
     /// Does `work` while no copier and no round runs, after a round that left the target equal to the source as of
@@ -279,12 +282,12 @@ impl Mirror {
             spec.table("change")
         );
         let delete = format!(
-            "delete from {} t using {keys} where {}",
+            "/* corridor */ delete from {} t using {keys} where {}",
             spec.target,
             spec.key_equals_own("t", "k", "k")
         );
         let insert = format!(
-            "insert into {} ({}) overriding system value select {} from {keys} join {} s on {}",
+            "/* corridor */ insert into {} ({}) overriding system value select {} from {keys} join {} s on {}",
             spec.target,
             spec.column_list(),
             spec.columns_of("s"),

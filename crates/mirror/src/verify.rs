@@ -360,7 +360,7 @@ impl Mirror {
     ) -> Result<Sums> {
         let spec = self.spec();
         let sql = format!(
-            "select count(*), coalesce(bit_xor({}), 0) from {table} r where {}{}",
+            "/* corridor */ select count(*), coalesce(bit_xor({}), 0) from {table} r where {}{}",
             spec.digest_of("r"),
             spec.in_range("r", range),
             if has_pending {
@@ -418,7 +418,7 @@ impl Mirror {
         let merged = (1..=spec.key.len()).map(|i| format!("coalesce(s.k{i}, t.k{i})"));
         let own = spec.own_columns("k");
         let sql = format!(
-            "with found as (insert into {difference} (run, kind, {own}) \
+            "/* corridor */ with found as (insert into {difference} (run, kind, {own}) \
              select $1, case when t.k1 is null then 'missing' when s.k1 is null then 'extra' else 'differing' end, {merged} \
              from {source} s full join {target} t on {same} where s.digest is distinct from t.digest limit $2 returning {own}) \
              insert into {change} ({own}) select distinct {own} from found",

@@ -59,7 +59,13 @@ impl Default for Pace {
     }
 }
 
-async fn round(deck: &Deck, mirror: &Mirror, writer: &mut Seat, observer: &mut Seat, pace: &mut Pace) -> Step<Duration> {
+async fn round(
+    deck: &Deck,
+    mirror: &Mirror,
+    writer: &mut Seat,
+    observer: &mut Seat,
+    pace: &mut Pace,
+) -> Step<Duration> {
     deck.checkpoint()?;
     let eyes = observer.session(deck).await?;
     let hands = writer.session(deck).await?;
@@ -80,7 +86,11 @@ async fn round(deck: &Deck, mirror: &Mirror, writer: &mut Seat, observer: &mut S
             }
             // Nothing but chunks in flight, or nothing at all: wait a little.
             let is_idle = round.refreshed + round.forgotten == 0;
-            Ok(if is_idle || round.is_drained { Duration::from_millis(IDLE_MS) } else { Duration::ZERO })
+            Ok(if is_idle || round.is_drained {
+                Duration::from_millis(IDLE_MS)
+            } else {
+                Duration::ZERO
+            })
         }
         Err(fault) => {
             writer.recover(deck, fault).await?;

@@ -10,6 +10,7 @@ use serde_json::json;
 use tokio::sync::watch;
 use tokio_postgres::GenericClient;
 
+use crate::run::apply;
 use crate::run::crew::{self, Task};
 use crate::run::deck::Deck;
 use crate::run::fault::{CUTOVER_BLOCKED, NAME_TAKEN_OVER};
@@ -20,7 +21,6 @@ use crate::run::retire::{clean_up, retire, settle, side_of};
 use crate::run::seat::Seat;
 use crate::run::stop::{Step, Stop};
 use crate::run::swap::{Direction, swap};
-use crate::run::apply;
 
 /// How a worker's turn ended.
 #[derive(Debug)]
@@ -52,7 +52,12 @@ pub(crate) async fn run(deck: &Arc<Deck>, is_attending: bool, mut does_verify_ba
     }
 }
 
-async fn turn(deck: &Arc<Deck>, seat: &mut Seat, is_attending: bool, verify_back: &mut bool) -> Step<Option<State>> {
+async fn turn(
+    deck: &Arc<Deck>,
+    seat: &mut Seat,
+    is_attending: bool,
+    verify_back: &mut bool,
+) -> Step<Option<State>> {
     let state = store::read_state(&**seat.session(deck).await?, deck.fence.migration_id).await?;
     match duties(&state).first() {
         Some(Action::Work) => forward(deck, seat).await?,
@@ -108,9 +113,14 @@ async fn record_failure(deck: &Arc<Deck>, seat: &mut Seat, fault: Fault) -> Resu
         return Err(fault);
     }
     let event = if fault.code().id == CUTOVER_BLOCKED.id {
-        Event::CutoverGivenUp { why: fault.to_string() }
+        Event::CutoverGivenUp {
+            why: fault.to_string(),
+        }
     } else {
-        Event::WorkFailed { code: fault.code().id.to_owned(), detail: fault.to_string() }
+        Event::WorkFailed {
+            code: fault.code().id.to_owned(),
+            detail: fault.to_string(),
+        }
     };
     deck.wind_up();
     match record(deck, seat, &[event]).await {
@@ -129,14 +139,34 @@ async fn begin(deck: &Arc<Deck>, seat: &mut Seat, name: &str) -> Step<bool> {
     if state == Some(OperationState::Done) {
         return Ok(false);
     }
-    deck.say(&Progress::Operation { name: name.to_owned(), is_done: false });
-    record(deck, seat, &[Event::OperationStarted { operation: name.to_owned() }]).await?;
+    deck.say(&Progress::Operation {
+        name: name.to_owned(),
+        is_done: false,
+    });
+    record(
+        deck,
+        seat,
+        &[Event::OperationStarted {
+            operation: name.to_owned(),
+        }],
+    )
+    .await?;
     Ok(true)
 }
 
 async fn end(deck: &Arc<Deck>, seat: &mut Seat, name: &str) -> Step<()> {
-    record(deck, seat, &[Event::OperationFinished { operation: name.to_owned() }]).await?;
-    deck.say(&Progress::Operation { name: name.to_owned(), is_done: true });
+    record(
+        deck,
+        seat,
+        &[Event::OperationFinished {
+            operation: name.to_owned(),
+        }],
+    )
+    .await?;
+    deck.say(&Progress::Operation {
+        name: name.to_owned(),
+        is_done: true,
+    });
     Ok(())
 }
 
@@ -163,7 +193,11 @@ async fn forward(deck: &Arc<Deck>, seat: &mut Seat) -> Step<()> {
 }
 
 /// Runs `work` while the applier keeps `mirror` in step; ends the applier at a checkpoint of its own.
-async fn with_applier<T>(deck: &Arc<Deck>, mirror: &Arc<Mirror>, work: impl AsyncFnOnce() -> Step<T>) -> Step<T> {
+async fn with_applier<T>(
+    deck: &Arc<Deck>,
+    mirror: &Arc<Mirror>,
+    work: impl AsyncFnOnce() -> Step<T>,
+) -> Step<T> {
     let (end, ended) = watch::channel(false);
     let applier = tokio::spawn(apply::apply(deck.clone(), mirror.clone(), ended));
     let outcome = work().await;
@@ -208,7 +242,8 @@ async fn repeat(deck: &Arc<Deck>, seat: &mut Seat, operation: &str) -> Step<()> 
 async fn verify(deck: &Arc<Deck>, seat: &mut Seat) -> Step<()> {
     let operations = store::operations(&**seat.session(deck).await?, deck.fence.migration_id).await?;
     let known = operations.iter().find(|o| o.name == "verify");
-    let is_resumed = known.is_some_and(|o| o.state == OperationState::Running && o.progress.get("run").is_some());
+    let is_resumed =
+        known.is_some_and(|o| o.state == OperationState::Running && o.progress.get("run").is_some());
     if !begin(deck, seat, "verify").await? {
         // Done, and asked for anew only by `verify`; but a truncate may have emptied what was proven.
         if deck.check_proof(&**seat.session(deck).await?).await.is_ok() {
@@ -259,7 +294,10 @@ async fn verify_the_way_back(deck: &Arc<Deck>) -> Step<()> {
 async fn cut_over(deck: &Arc<Deck>, seat: &mut Seat) -> Step<()> {
     begin(deck, seat, "cutover").await?;
     make_reverse(deck, seat).await?;
-    with_applier(deck, &deck.forward, async || swap(deck, &Direction::forward(deck)).await).await
+    with_applier(deck, &deck.forward, async || {
+        swap(deck, &Direction::forward(deck)).await
+    })
+    .await
 }
 
 /// The reverse mirror's tables and functions, before the swap needs them. Its target is the old table itself: equal
@@ -268,13 +306,18 @@ async fn make_reverse(deck: &Arc<Deck>, seat: &mut Seat) -> Step<()> {
     let session = seat.session(deck).await?;
     let spec = deck.reverse.spec();
     let is_there: bool = session
-        .query_one("select to_regclass($1) is not null", &[&spec.table("change").to_string()])
+        .query_one(
+            "select to_regclass($1) is not null",
+            &[&spec.table("change").to_string()],
+        )
         .await
         .doing(|| "looking for the reverse mirror")?
         .get(0);
     if !is_there {
         let tx = session.begin(Isolation::ReadCommitted).await?;
-        deck.reverse.run_fenced(&tx, &deck.fence, &spec.create_statements()).await?;
+        deck.reverse
+            .run_fenced(&tx, &deck.fence, &spec.create_statements())
+            .await?;
         tx.commit().await.doing(|| "making the reverse mirror")?;
     }
     deck.reverse.plan_copied(session, &deck.fence).await?;
@@ -291,13 +334,17 @@ async fn after_cut_over(deck: &Arc<Deck>, seat: &mut Seat) -> Step<()> {
     if state("hold") != Some(OperationState::Running) {
         begin(deck, seat, "hold").await?;
     }
-    let is_settled = operations.iter().any(|o| o.name == "hold" && o.progress.get("fingerprint").is_some());
+    let is_settled = operations
+        .iter()
+        .any(|o| o.name == "hold" && o.progress.get("fingerprint").is_some());
     if is_settled {
         return Ok(());
     }
     settle(deck, "hold", &deck.plan.settle, seat).await?;
     let session = seat.session(deck).await?;
-    let Some(oid) = crate::run::prepare::target_oid(&**session, deck).await? else { return Ok(()) };
+    let Some(oid) = crate::run::prepare::target_oid(&**session, deck).await? else {
+        return Ok(());
+    };
     let tx = session.begin(Isolation::ReadCommitted).await?;
     let fingerprint = corridor_pg::catalog::fingerprint(&tx, corridor_pg::Oid(oid)).await?;
     let progress = json!({
@@ -323,7 +370,10 @@ async fn stand_by(deck: &Arc<Deck>, mirror: &Arc<Mirror>) -> Step<()> {
 }
 
 async fn swap_back(deck: &Arc<Deck>) -> Step<()> {
-    with_applier(deck, &deck.reverse, async || swap(deck, &Direction::back(deck)).await).await
+    with_applier(deck, &deck.reverse, async || {
+        swap(deck, &Direction::back(deck)).await
+    })
+    .await
 }
 
 /// An ambiguous swap: the catalogue and the record, which commit together, say what happened.

@@ -47,7 +47,10 @@ impl Crew {
     }
 
     fn is_empty(&self) -> bool {
-        self.free.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+        self.free
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_empty()
     }
 }
 
@@ -127,7 +130,10 @@ async fn member(crew: &Crew, seat_number: usize) -> Step<()> {
         while !advance(crew, &mut seat, &lane, &mut sizer).await? {
             if seat_number >= crew.deck.settings().workers as usize {
                 // One worker too many now; somebody else goes on with the lane.
-                crew.free.lock().unwrap_or_else(PoisonError::into_inner).push(lane);
+                crew.free
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push(lane);
                 return Ok(());
             }
         }
@@ -156,10 +162,14 @@ async fn advance(crew: &Crew, seat: &mut Seat, lane: &Lane, sizer: &mut Sizer) -
     let started = Instant::now();
     let outcome = match crew.task {
         Task::Copy => match deck.check_definition(&**session).await {
-            Ok(()) => crew.mirror.copy_chunk(session, &deck.fence, lane.lane, sizer).await.map(|done| {
-                crew.bytes.fetch_add(done.bytes, Ordering::Relaxed);
-                (done.rows, done.is_lane_done, false)
-            }),
+            Ok(()) => crew
+                .mirror
+                .copy_chunk(session, &deck.fence, lane.lane, sizer)
+                .await
+                .map(|done| {
+                    crew.bytes.fetch_add(done.bytes, Ordering::Relaxed);
+                    (done.rows, done.is_lane_done, false)
+                }),
             Err(fault) => Err(fault),
         },
         Task::Verify { run } => crew
@@ -200,7 +210,9 @@ impl Speed {
     const WINDOW: Duration = Duration::from_secs(5);
 
     fn new() -> Self {
-        Speed { marks: [(Instant::now(), 0)].into() }
+        Speed {
+            marks: [(Instant::now(), 0)].into(),
+        }
     }
 
     fn observe(&mut self, rows: u64) -> f64 {

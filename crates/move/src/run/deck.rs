@@ -89,7 +89,11 @@ impl Deck {
     pub(crate) fn say(&self, progress: &Progress) {
         if let Ok(value) = serde_json::to_value(progress) {
             let mut words = self.words.lock().unwrap_or_else(PoisonError::into_inner);
-            let kind = value.get("event").and_then(Value::as_str).unwrap_or("event").to_owned();
+            let kind = value
+                .get("event")
+                .and_then(Value::as_str)
+                .unwrap_or("event")
+                .to_owned();
             words.insert(kind, value);
         }
         self.watcher.on(progress);
@@ -147,7 +151,11 @@ impl Deck {
 
     /// Between two transactions: may the next one begin?
     pub(crate) fn checkpoint(&self) -> Step<()> {
-        if *self.turn.borrow() || self.must_leave() { Err(Stop::Turn) } else { Ok(()) }
+        if *self.turn.borrow() || self.must_leave() {
+            Err(Stop::Turn)
+        } else {
+            Ok(())
+        }
     }
 
     /// Sleeps, unless the deck is halted first. While no beat comes through, nothing new begins either.
@@ -198,17 +206,30 @@ impl Deck {
         if changed.is_empty() {
             return Ok(());
         }
-        Err(Fault::new(&DEFINITION_CHANGED, format!("{}: its {} changed", self.plan.source.name, changed.join(", its "))))
+        Err(Fault::new(
+            &DEFINITION_CHANGED,
+            format!(
+                "{}: its {} changed",
+                self.plan.source.name,
+                changed.join(", its ")
+            ),
+        ))
     }
 
     /// Fails with `MOV-108` when the new table is not as the cut-over left it.
     pub(crate) async fn check_new_definition(&self, client: &impl GenericClient) -> Result<()> {
         let recorded: Option<String> = client
-            .query_opt(include_str!("../../sql/run/settled.sql"), &[&self.fence.migration_id])
+            .query_opt(
+                include_str!("../../sql/run/settled.sql"),
+                &[&self.fence.migration_id],
+            )
             .await?
             .and_then(|row| row.get("fingerprint"));
         let oid: Option<u32> = client
-            .query_one(include_str!("../../sql/run/target_oid.sql"), &[&self.fence.migration_id])
+            .query_one(
+                include_str!("../../sql/run/target_oid.sql"),
+                &[&self.fence.migration_id],
+            )
             .await?
             .get("target_oid");
         let (Some(recorded), Some(oid)) = (recorded, oid) else {
@@ -221,7 +242,14 @@ impl Deck {
         if changed.is_empty() {
             return Ok(());
         }
-        Err(Fault::new(&REVERSE_BROKEN, format!("{}: its {} changed since the cut-over", self.plan.source.name, changed.join(", its "))))
+        Err(Fault::new(
+            &REVERSE_BROKEN,
+            format!(
+                "{}: its {} changed since the cut-over",
+                self.plan.source.name,
+                changed.join(", its ")
+            ),
+        ))
     }
 
     /// Fails with `MOV-104` when no verification has proven the target equal.
@@ -231,7 +259,13 @@ impl Deck {
         if report.is_proven && self.forward.is_copied(client).await? {
             return Ok(());
         }
-        Err(Fault::new(&NOT_PROVEN, format!("{}: verification run {run} is not complete", self.plan.source.name)))
+        Err(Fault::new(
+            &NOT_PROVEN,
+            format!(
+                "{}: verification run {run} is not complete",
+                self.plan.source.name
+            ),
+        ))
     }
 }
 

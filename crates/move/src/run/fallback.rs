@@ -11,7 +11,10 @@ const COMMENT: &str = "corridor: fallback view of a move; dropped at the cut-ove
 /// The view's definition.
 pub(crate) fn definition(deck: &Deck, view: &QualifiedName, columns: &[Ident]) -> String {
     let list = |alias: &str| join(columns.iter().map(|c| format!("{alias}.{c}")), ", ");
-    let same = join(deck.plan.key.iter().map(|k| format!("n.{0} = o.{0}", k.name)), " and ");
+    let same = join(
+        deck.plan.key.iter().map(|k| format!("n.{0} = o.{0}", k.name)),
+        " and ",
+    );
     format!(
         "create view {view} as select {} from {} n union all \
          select {} from {} o where not exists (select from {} n where {same})",
@@ -25,7 +28,9 @@ pub(crate) fn definition(deck: &Deck, view: &QualifiedName, columns: &[Ident]) -
 
 /// Creates the view when it was asked for and is not there. Whoever may read the table may read the view.
 pub(crate) async fn create(deck: &Deck, session: &mut Session) -> Result<()> {
-    let Some(view) = &deck.fallback_view else { return Ok(()) };
+    let Some(view) = &deck.fallback_view else {
+        return Ok(());
+    };
     let tx = session.begin(Isolation::ReadCommitted).await?;
     deck.fence.hold(&tx).await?;
     let is_there: bool = tx
@@ -37,15 +42,28 @@ pub(crate) async fn create(deck: &Deck, session: &mut Session) -> Result<()> {
         return Ok(());
     }
     let rows = tx
-        .query(include_str!("../../sql/run/columns.sql"), &[&deck.plan.source.oid.0])
+        .query(
+            include_str!("../../sql/run/columns.sql"),
+            &[&deck.plan.source.oid.0],
+        )
         .await
         .doing(|| "reading the columns")?;
-    let columns = rows.iter().map(|row| Ident::new(row.get::<_, &str>("name"))).collect::<Result<Vec<_>>>()?;
-    tx.batch_execute(&definition(deck, view, &columns)).await.doing(|| format!("creating {view}"))?;
+    let columns = rows
+        .iter()
+        .map(|row| Ident::new(row.get::<_, &str>("name")))
+        .collect::<Result<Vec<_>>>()?;
+    tx.batch_execute(&definition(deck, view, &columns))
+        .await
+        .doing(|| format!("creating {view}"))?;
     let comment = corridor_pg::Literal(COMMENT).to_string();
-    tx.batch_execute(&format!("comment on view {view} is {comment}")).await.doing(|| format!("creating {view}"))?;
+    tx.batch_execute(&format!("comment on view {view} is {comment}"))
+        .await
+        .doing(|| format!("creating {view}"))?;
     let readers = tx
-        .query(include_str!("../../sql/run/readers.sql"), &[&deck.plan.source.oid.0])
+        .query(
+            include_str!("../../sql/run/readers.sql"),
+            &[&deck.plan.source.oid.0],
+        )
         .await
         .doing(|| "reading the grants")?;
     for row in &readers {
@@ -53,12 +71,17 @@ pub(crate) async fn create(deck: &Deck, session: &mut Session) -> Result<()> {
             Some(role) => Ident::new(role)?.to_string(),
             None => "public".to_owned(),
         };
-        tx.batch_execute(&format!("grant select on {view} to {grantee}")).await.doing(|| format!("creating {view}"))?;
+        tx.batch_execute(&format!("grant select on {view} to {grantee}"))
+            .await
+            .doing(|| format!("creating {view}"))?;
     }
     tx.commit().await.doing(|| format!("creating {view}"))
 }
 
 /// Drops it; nothing when it was not asked for.
 pub(crate) fn drop_statements(deck: &Deck) -> Vec<String> {
-    deck.fallback_view.iter().map(|view| format!("drop view if exists {view}")).collect()
+    deck.fallback_view
+        .iter()
+        .map(|view| format!("drop view if exists {view}"))
+        .collect()
 }

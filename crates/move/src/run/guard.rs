@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use corridor_migration::throttle::{Hysteresis, Leave, Sampler};
-use corridor_migration::{Event, Heart, Verb, Vitals, store};
+use corridor_migration::{Event, Heart, OperationState, Verb, Vitals, store};
 use corridor_pg::{FaultContext, Isolation, Result, Session};
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -72,11 +72,18 @@ async fn attend(deck: &Deck, session: &mut Session, heart: &Heart) -> Result<boo
         is_new
     });
     tx.commit().await.doing(|| "answering requests")?;
-    let mirror = if crate::run::course::is_after(&**session, deck).await? { &deck.reverse } else { &deck.forward };
+    let mirror = if crate::run::course::is_after(&**session, deck).await? {
+        &deck.reverse
+    } else {
+        &deck.forward
+    };
     if let Ok(pending) = mirror.pending(&**session, PENDING_SHOWN_MAX).await {
         deck.note_pending(pending);
     }
-    heart.report(Vitals { backend_pids: Vec::new(), progress: deck.last_words() });
+    heart.report(Vitals {
+        backend_pids: Vec::new(),
+        progress: deck.last_words(),
+    });
     Ok(is_turn)
 }
 
@@ -88,19 +95,51 @@ pub(crate) async fn grant(
     argument: &Value,
     by: &str,
 ) -> Result<()> {
-    let why = argument.get("why").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let applied = store::apply(tx, &deck.lease, &Event::Asked { verb, by: by.to_owned(), why }).await?;
+    let why = argument
+        .get("why")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned();
+    let applied = store::apply(
+        tx,
+        &deck.lease,
+        &Event::Asked {
+            verb,
+            by: by.to_owned(),
+            why,
+        },
+    )
+    .await?;
     match verb {
         Verb::Verify if applied.state.name() == corridor_migration::StateName::Running => {
             store::repeat_operation(tx, &deck.lease, "verify").await?;
         }
-        Verb::Finish => {
-            let is_drop = argument.get("drop").and_then(Value::as_bool).unwrap_or(false);
-            store::write_operation_progress(tx, &deck.lease, "finish", &json!({ "drop": is_drop })).await?;
-        }
+        Verb::Finish => begin_finish(deck, tx, argument).await?,
         _ => {}
     }
     Ok(())
+}
+
+/// Whatever ran before is over with `finish`; it keeps what is to become of the old table.
+async fn begin_finish(deck: &Deck, tx: &tokio_postgres::Transaction<'_>, argument: &Value) -> Result<()> {
+    for operation in store::operations(tx, deck.fence.migration_id).await? {
+        if operation.state == OperationState::Running && operation.name != "finish" {
+            let event = Event::OperationFinished {
+                operation: operation.name,
+            };
+            store::apply(tx, &deck.lease, &event).await?;
+        }
+    }
+    store::apply(
+        tx,
+        &deck.lease,
+        &Event::OperationStarted {
+            operation: "finish".to_owned(),
+        },
+    )
+    .await?;
+    let is_drop = argument.get("drop").and_then(Value::as_bool).unwrap_or(false);
+    store::write_operation_progress(tx, &deck.lease, "finish", &json!({ "drop": is_drop })).await
 }
 
 /// Measures until `end`, and publishes whether the copy may go on.
@@ -118,7 +157,13 @@ pub(crate) async fn measure(deck: Arc<Deck>, mut end: watch::Receiver<bool>) {
                 let readings = sampler.sample(session, &settings).await;
                 // A second beyond the interval: the sample itself may take that long.
                 let age_max = interval + Duration::from_secs(1);
-                Some(hysteresis.decide(&readings, &settings.limits, taken.elapsed(), age_max, begun.elapsed()))
+                Some(hysteresis.decide(
+                    &readings,
+                    &settings.limits,
+                    taken.elapsed(),
+                    age_max,
+                    begun.elapsed(),
+                ))
             }
             Err(Stop::Turn) => None,
             Err(Stop::Fault(fault)) => {

@@ -34,4 +34,13 @@ pub use report::{Deaf, Progress, Watcher};
 pub use worker::{Order, Outcome, StoredMove, Wish, carry_out, plan, store};
 
 /// The operations of a move, in their order.
-pub const OPERATIONS: [&str; 8] = ["prepare", "copy", "index", "constrain", "verify", "cutover", "hold", "finish"];
+pub const OPERATIONS: [&str; 8] = [
+    "prepare",
+    "copy",
+    "index",
+    "constrain",
+    "verify",
+    "cutover",
+    "hold",
+    "finish",
+];

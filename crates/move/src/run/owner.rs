@@ -37,11 +37,19 @@ impl fmt::Display for Owner {
 
 /// Looks the owner up by object ids. The new table is known by its mark, a comment-free fact: its id is recorded by
 /// `prepare` in the same transaction that created it.
-pub(crate) async fn look_up(client: &impl GenericClient, plan: &MovePlan, migration_id: i64) -> Result<Owner> {
+pub(crate) async fn look_up(
+    client: &impl GenericClient,
+    plan: &MovePlan,
+    migration_id: i64,
+) -> Result<Owner> {
     let row = client
         .query_one(
             include_str!("../../sql/run/owner.sql"),
-            &[&plan.source.name.schema.as_str(), &plan.source.name.name.as_str(), &migration_id],
+            &[
+                &plan.source.name.schema.as_str(),
+                &plan.source.name.name.as_str(),
+                &migration_id,
+            ],
         )
         .await
         .doing(|| "looking up who has the name")?;

@@ -36,13 +36,18 @@ async fn prepare_once(deck: &Deck, session: &mut Session) -> Result<()> {
         create(deck, session).await?;
     }
     capture(deck, session).await?;
-    deck.forward.plan_lanes(session, &deck.fence, deck.settings().lanes).await?;
+    deck.forward
+        .plan_lanes(session, &deck.fence, deck.settings().lanes)
+        .await?;
     crate::run::fallback::create(deck, session).await
 }
 
 pub(crate) async fn target_oid(client: &impl GenericClient, deck: &Deck) -> Result<Option<u32>> {
     let row = client
-        .query_one(include_str!("../../sql/run/target_oid.sql"), &[&deck.fence.migration_id])
+        .query_one(
+            include_str!("../../sql/run/target_oid.sql"),
+            &[&deck.fence.migration_id],
+        )
         .await
         .doing(|| "asking for the target")?;
     Ok(row.get("target_oid"))
@@ -53,38 +58,56 @@ async fn create(deck: &Deck, session: &mut Session) -> Result<()> {
     deck.fence.hold(&tx).await?;
     deck.check_definition(&tx).await?;
     for step in &deck.plan.create {
-        deck.say(&Progress::Step { what: step.what.clone() });
-        tx.batch_execute(&step.sql).await.doing(|| format!("{}: running `{}`", step.what, step.sql))?;
+        deck.say(&Progress::Step {
+            what: step.what.clone(),
+        });
+        tx.batch_execute(&step.sql)
+            .await
+            .doing(|| format!("{}: running `{}`", step.what, step.sql))?;
     }
     for sql in deck.forward.spec().create_statements() {
-        tx.batch_execute(&sql).await.doing(|| format!("running `{sql}`"))?;
+        tx.batch_execute(&sql)
+            .await
+            .doing(|| format!("running `{sql}`"))?;
     }
     let oid: u32 = tx
-        .query_one(include_str!("../../sql/run/oid_of.sql"), &[&deck.plan.target.to_string()])
+        .query_one(
+            include_str!("../../sql/run/oid_of.sql"),
+            &[&deck.plan.target.to_string()],
+        )
         .await
         .doing(|| "asking for the target")?
         .get("oid");
     store::write_operation_progress(&tx, &deck.lease, "prepare", &json!({ "target_oid": oid })).await?;
-    tx.commit().await.doing(|| format!("creating {}", deck.plan.target))
+    tx.commit()
+        .await
+        .doing(|| format!("creating {}", deck.plan.target))
 }
 
 async fn capture(deck: &Deck, session: &mut Session) -> Result<()> {
     let spec = deck.forward.spec();
     let trigger = spec.capture_name("new");
     let is_there: bool = session
-        .query_one(include_str!("../../sql/run/has_trigger.sql"), &[&deck.plan.source.oid.0, &trigger.as_str()])
+        .query_one(
+            include_str!("../../sql/run/has_trigger.sql"),
+            &[&deck.plan.source.oid.0, &trigger.as_str()],
+        )
         .await
         .doing(|| "looking for the capture triggers")?
         .get("is_there");
     if is_there {
         return Ok(());
     }
-    deck.say(&Progress::Step { what: format!("capture triggers on {}", spec.source) });
+    deck.say(&Progress::Step {
+        what: format!("capture triggers on {}", spec.source),
+    });
     let tx = session.begin(Isolation::ReadCommitted).await?;
     let lock = [(spec.source.clone(), LockMode::ShareRowExclusive)];
     lock_tables(&tx, &lock, CAPTURE_LOCK_MS).await?;
     deck.check_definition(&tx).await?;
-    deck.forward.run_fenced(&tx, &deck.fence, &spec.trigger_statements(&[])).await?;
+    deck.forward
+        .run_fenced(&tx, &deck.fence, &spec.trigger_statements(&[]))
+        .await?;
     tx.commit().await.doing(|| "creating the capture triggers")
 }
 
@@ -97,7 +120,12 @@ pub(crate) async fn say_busy(deck: &Deck, session: &Session, fault: &Fault) {
     let found = corridor_pg::lock_budget::holders(session, &relations, &[session.backend_pid()]).await;
     deck.say(&Progress::LockBusy {
         what: fault.to_string(),
-        holders: found.unwrap_or_default().iter().map(ToString::to_string).take(10).collect(),
+        holders: found
+            .unwrap_or_default()
+            .iter()
+            .map(ToString::to_string)
+            .take(10)
+            .collect(),
         attempt: 0,
         attempts_max: 0,
     });
@@ -110,8 +138,12 @@ pub(crate) async fn index(deck: &Arc<Deck>) -> Step<()> {
     loop {
         let session = seat.session(deck).await?;
         let done = steps_done(&**session, deck, "index").await?;
-        let Some(step) = deck.plan.index.get(done) else { return Ok(()) };
-        deck.say(&Progress::Step { what: step.what.clone() });
+        let Some(step) = deck.plan.index.get(done) else {
+            return Ok(());
+        };
+        deck.say(&Progress::Step {
+            what: step.what.clone(),
+        });
         let guard = cancel_on_halt(deck, session);
         let built = deck
             .forward
@@ -146,7 +178,10 @@ pub(crate) fn cancel_on_halt(deck: &Arc<Deck>, session: &Session) -> tokio::task
 /// How many steps of `operation` are done.
 pub(crate) async fn steps_done(client: &impl GenericClient, deck: &Deck, operation: &str) -> Result<usize> {
     let row = client
-        .query_one(include_str!("../../sql/run/steps_done.sql"), &[&deck.fence.migration_id, &operation])
+        .query_one(
+            include_str!("../../sql/run/steps_done.sql"),
+            &[&deck.fence.migration_id, &operation],
+        )
         .await
         .doing(|| format!("reading the progress of {operation}"))?;
     Ok(usize::try_from(row.get::<_, i64>("steps_done")).unwrap_or(0))
@@ -166,12 +201,21 @@ pub(crate) async fn run_step(
     deck.fence.hold(&tx).await?;
     let lock_ms = if lock_ms == 0 { 10_000 } else { lock_ms };
     // A build or a validation takes as long as the table is large.
-    tx.batch_execute(&format!("set local statement_timeout = 0; set local lock_timeout = {lock_ms}"))
+    tx.batch_execute(&format!(
+        "set local statement_timeout = 0; set local lock_timeout = {lock_ms}"
+    ))
+    .await
+    .doing(|| what.to_owned())?;
+    tx.batch_execute(sql)
         .await
-        .doing(|| what.to_owned())?;
-    tx.batch_execute(sql).await.doing(|| format!("{what}: running `{sql}`"))?;
-    store::write_operation_progress(&tx, &deck.lease, operation, &json!({ "steps_done": number + 1, "last_step": what }))
-        .await?;
+        .doing(|| format!("{what}: running `{sql}`"))?;
+    store::write_operation_progress(
+        &tx,
+        &deck.lease,
+        operation,
+        &json!({ "steps_done": number + 1, "last_step": what }),
+    )
+    .await?;
     tx.commit().await.doing(|| what.to_owned())
 }
 
@@ -180,7 +224,9 @@ pub(crate) async fn analyze(deck: &Arc<Deck>) -> Step<()> {
     let mut seat = Seat::new("index");
     loop {
         let session = seat.session(deck).await?;
-        deck.say(&Progress::Step { what: format!("analyze {}", deck.plan.target) });
+        deck.say(&Progress::Step {
+            what: format!("analyze {}", deck.plan.target),
+        });
         let guard = cancel_on_halt(deck, session);
         let sql = format!("set statement_timeout = 0; analyze {}", deck.plan.target);
         // One message would be one transaction; analyze of a partitioned table wants its own.

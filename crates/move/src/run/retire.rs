@@ -11,6 +11,7 @@ use crate::plan::Step as PlanStep;
 use crate::run::deck::Deck;
 use crate::run::owner::{Owner, look_up};
 use crate::run::prepare::{cancel_on_halt, run_step, say_busy, steps_done, target_oid};
+use crate::run::report::Progress;
 use crate::run::seat::Seat;
 use crate::run::stop::Step;
 use crate::run::{fallback, fault::NAME_TAKEN_OVER};
@@ -19,7 +20,7 @@ use crate::run::{fallback, fault::NAME_TAKEN_OVER};
 pub(crate) async fn clean_up(deck: &Arc<Deck>) -> Step<()> {
     let mut seat = Seat::new("control");
     if was_swapped_back(deck, &mut seat).await? {
-        settle(deck, "cutover", &deck.plan.settle_back, &mut seat).await?;
+        settle_back(deck, &mut seat).await?;
     }
     in_one_transaction(deck, &mut seat, clean_up_once).await
 }
@@ -56,7 +57,9 @@ async fn in_one_transaction(
 
 async fn run_all(tx: &Transaction<'_>, statements: impl IntoIterator<Item = String>) -> Result<()> {
     for sql in statements {
-        tx.batch_execute(&sql).await.doing(|| format!("running `{sql}`"))?;
+        tx.batch_execute(&sql)
+            .await
+            .doing(|| format!("running `{sql}`"))?;
     }
     Ok(())
 }
@@ -69,11 +72,19 @@ async fn clean_up_once(deck: &Deck, tx: &Transaction<'_>) -> Result<()> {
         // Somebody renamed or dropped the source: what is ours goes all the same, and theirs is left alone.
         Owner::Unclear(_) => false,
         Owner::New => {
-            return Err(corridor_pg::Fault::new(&NAME_TAKEN_OVER, format!("{}: {owner}", deck.plan.source.name)));
+            return Err(corridor_pg::Fault::new(
+                &NAME_TAKEN_OVER,
+                format!("{}: {owner}", deck.plan.source.name),
+            ));
         }
     };
     if has_source {
-        lock_tables(tx, &[(deck.plan.source.name.clone(), LockMode::AccessExclusive)], budget_ms).await?;
+        lock_tables(
+            tx,
+            &[(deck.plan.source.name.clone(), LockMode::AccessExclusive)],
+            budget_ms,
+        )
+        .await?;
         run_all(tx, deck.forward.spec().drop_trigger_statements(&[])).await?;
     }
     run_all(tx, fallback::drop_statements(deck)).await?;
@@ -93,7 +104,10 @@ async fn retire_once(deck: &Deck, tx: &Transaction<'_>) -> Result<()> {
     let budget_ms = deck.settings().cutover_lock_budget_ms as u32;
     let owner = look_up(tx, &deck.plan, deck.fence.migration_id).await?;
     if owner != Owner::New {
-        return Err(corridor_pg::Fault::new(&NAME_TAKEN_OVER, format!("{}: {owner}", deck.plan.source.name)));
+        return Err(corridor_pg::Fault::new(
+            &NAME_TAKEN_OVER,
+            format!("{}: {owner}", deck.plan.source.name),
+        ));
     }
     let locks = [
         (deck.plan.source.name.clone(), LockMode::AccessExclusive),
@@ -103,32 +117,48 @@ async fn retire_once(deck: &Deck, tx: &Transaction<'_>) -> Result<()> {
     run_all(tx, deck.reverse.spec().drop_trigger_statements(&deck.leaves())).await?;
     let operations = store::operations(tx, deck.fence.migration_id).await?;
     let finish = operations.iter().find(|o| o.name == "finish");
-    let is_drop = finish.and_then(|o| o.progress.get("drop")).and_then(serde_json::Value::as_bool).unwrap_or(false);
-    let steps: &[PlanStep] = if is_drop { &deck.plan.drop_parked } else { &deck.plan.retire };
+    let is_drop = finish
+        .and_then(|o| o.progress.get("drop"))
+        .and_then(serde_json::Value::as_bool)
+        .unwrap_or(false);
+    let steps: &[PlanStep] = if is_drop {
+        &deck.plan.drop_parked
+    } else {
+        &deck.plan.retire
+    };
     run_all(tx, steps.iter().map(|step| step.sql.clone())).await?;
     run_all(tx, deck.reverse.spec().drop_statements()).await?;
     run_all(tx, deck.forward.spec().drop_statements()).await?;
-    let state = |name: &str| operations.iter().find(|o| o.name == name).map(|o| o.state);
-    for operation in ["hold", "finish"] {
-        if state(operation) != Some(OperationState::Done) {
-            if state(operation) != Some(OperationState::Running) {
-                let event = Event::OperationStarted { operation: operation.to_owned() };
-                store::apply(tx, &deck.lease, &event).await?;
-            }
-            store::apply(tx, &deck.lease, &Event::OperationFinished { operation: operation.to_owned() }).await?;
-        }
+    if finish.is_some_and(|o| o.state == OperationState::Running) {
+        store::apply(
+            tx,
+            &deck.lease,
+            &Event::OperationFinished {
+                operation: "finish".to_owned(),
+            },
+        )
+        .await?;
     }
     store::apply(tx, &deck.lease, &Event::Retired).await?;
     Ok(())
 }
 
 /// After a swap: validates what was added not valid, each step by itself, with a lock budget, until all are done.
-pub(crate) async fn settle(deck: &Arc<Deck>, operation: &str, steps: &[PlanStep], seat: &mut Seat) -> Step<()> {
+pub(crate) async fn settle(
+    deck: &Arc<Deck>,
+    operation: &str,
+    steps: &[PlanStep],
+    seat: &mut Seat,
+) -> Step<()> {
     loop {
         let session = seat.session(deck).await?;
         let done = steps_done(&**session, deck, operation).await?;
-        let Some(step) = steps.get(done) else { return Ok(()) };
-        deck.say(&crate::run::report::Progress::Step { what: step.what.clone() });
+        let Some(step) = steps.get(done) else {
+            return Ok(());
+        };
+        deck.say(&Progress::Step {
+            what: step.what.clone(),
+        });
         let guard = cancel_on_halt(deck, session);
         let budget_ms = deck.settings().cutover_lock_budget_ms;
         let outcome = run_step(deck, session, operation, done, &step.sql, &step.what, budget_ms).await;
@@ -140,10 +170,33 @@ pub(crate) async fn settle(deck: &Arc<Deck>, operation: &str, steps: &[PlanStep]
     }
 }
 
+/// The same after the swap back. No note is kept of what is done: validating twice does no harm.
+async fn settle_back(deck: &Arc<Deck>, seat: &mut Seat) -> Step<()> {
+    for step in &deck.plan.settle_back {
+        deck.say(&Progress::Step {
+            what: step.what.clone(),
+        });
+        loop {
+            let session = seat.session(deck).await?;
+            let guard = cancel_on_halt(deck, session);
+            let budget_ms = deck.settings().cutover_lock_budget_ms;
+            let outcome = run_step(deck, session, "rollback", 0, &step.sql, &step.what, budget_ms).await;
+            guard.abort();
+            match outcome {
+                Ok(()) => break seat.succeeded(),
+                Err(fault) => seat.recover(deck, fault).await?,
+            }
+        }
+    }
+    Ok(())
+}
+
 async fn was_swapped_back(deck: &Arc<Deck>, seat: &mut Seat) -> Step<bool> {
     let session: &Session = seat.session(deck).await?;
     let operations = store::operations(&**session, deck.fence.migration_id).await?;
-    Ok(operations.iter().any(|o| o.name == "cutover" && o.state == OperationState::Done))
+    Ok(operations
+        .iter()
+        .any(|o| o.name == "cutover" && o.state == OperationState::Done))
 }
 
 /// The side that the catalogue itself shows.

@@ -27,7 +27,12 @@ pub(crate) struct Seat {
 
 impl Seat {
     pub(crate) fn new(role: &'static str) -> Self {
-        Seat { role, session: None, orphan_pid: None, failures: 0 }
+        Seat {
+            role,
+            session: None,
+            orphan_pid: None,
+            failures: 0,
+        }
     }
 
     /// The connection; opened, or opened again, when there is none.
@@ -54,9 +59,14 @@ impl Seat {
         loop {
             deck.checkpoint()?;
             let mut halted = deck.halted();
-            let connecting = deck.connect.connect_with_retry(&name, RECONNECT_WAIT_MAX, |fault, pause| {
-                deck.say(&Progress::Retrying { fault: fault.to_string(), pause_ms: pause.as_millis() as u64 });
-            });
+            let connecting = deck
+                .connect
+                .connect_with_retry(&name, RECONNECT_WAIT_MAX, |fault, pause| {
+                    deck.say(&Progress::Retrying {
+                        fault: fault.to_string(),
+                        pause_ms: pause.as_millis() as u64,
+                    });
+                });
             let session = tokio::select! {
                 session = connecting => session?,
                 _ = halted.wait_for(|h| *h) => return Err(Stop::Turn),
@@ -96,7 +106,10 @@ impl Seat {
         }
         let ceiling = (PAUSE_MS_MIN << self.failures.min(8)).min(PAUSE_MS_MAX);
         let pause_ms = fastrand::u64(ceiling / 2..=ceiling);
-        deck.say(&Progress::Retrying { fault: fault.to_string(), pause_ms });
+        deck.say(&Progress::Retrying {
+            fault: fault.to_string(),
+            pause_ms,
+        });
         deck.pause(Duration::from_millis(pause_ms)).await
     }
 }
@@ -105,7 +118,12 @@ impl Seat {
 async fn end_orphan(session: &Session, pid: Option<i32>, application_name: &str) -> Result<()> {
     let Some(pid) = pid else { return Ok(()) };
     loop {
-        let rows = session.query(include_str!("../../sql/run/end_orphan.sql"), &[&pid, &application_name]).await?;
+        let rows = session
+            .query(
+                include_str!("../../sql/run/end_orphan.sql"),
+                &[&pid, &application_name],
+            )
+            .await?;
         if rows.is_empty() {
             return Ok(());
         }

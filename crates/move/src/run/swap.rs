@@ -8,15 +8,15 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use corridor_migration::{Event, State, store};
+use corridor_migration::{Event, store};
 use corridor_mirror::Mirror;
 use corridor_pg::lock_budget::{LockBudget, LockMode, holders, lock_tables};
 use corridor_pg::{Fault, FaultContext, Isolation, QualifiedName, Result, Retry, Session};
 use tokio_postgres::Transaction;
 
-use crate::run::fault::{CUTOVER_BLOCKED, NAME_TAKEN_OVER};
 use crate::plan::{Lock, Step as PlanStep};
 use crate::run::deck::Deck;
+use crate::run::fault::{CUTOVER_BLOCKED, NAME_TAKEN_OVER};
 use crate::run::owner::{Owner, look_up};
 use crate::run::report::Progress;
 use crate::run::seat::Seat;
@@ -71,7 +71,11 @@ impl<'a> Direction<'a> {
     }
 
     fn what(&self) -> &'static str {
-        if self.is_back { "the swap back" } else { "the cut-over" }
+        if self.is_back {
+            "the swap back"
+        } else {
+            "the cut-over"
+        }
     }
 }
 
@@ -107,7 +111,16 @@ pub(crate) async fn swap(deck: &Arc<Deck>, direction: &Direction<'_>) -> Step<()
                 return Ok(());
             }
             Ok(Tried::Again(fault)) => {
-                say_who(deck, direction, eyes.session(deck).await?, session.backend_pid(), attempt, &budget, &fault).await;
+                say_who(
+                    deck,
+                    direction,
+                    eyes.session(deck).await?,
+                    session.backend_pid(),
+                    attempt,
+                    &budget,
+                    &fault,
+                )
+                .await;
                 last = Some(fault);
                 if let Some(pause) = pauses.next() {
                     deck.pause(pause).await?;
@@ -115,10 +128,18 @@ pub(crate) async fn swap(deck: &Arc<Deck>, direction: &Direction<'_>) -> Step<()
             }
             Err(fault) if fault.is_ownership_ambiguous() => {
                 // A new connection, after the old backend is certainly gone; then look before anything else.
-                let session = hands.session(deck).await.map_err(|stop| still_ambiguous(stop, &fault))?;
+                let session = hands
+                    .session(deck)
+                    .await
+                    .map_err(|stop| still_ambiguous(stop, &fault))?;
                 match look_up(&**session, &deck.plan, deck.fence.migration_id).await? {
                     owner if owner.is(!direction.is_back) => {
-                        deck.say(&Progress::Swapped { is_back: direction.is_back, waited_ms: 0.0, held_ms: 0.0, attempts: attempt });
+                        deck.say(&Progress::Swapped {
+                            is_back: direction.is_back,
+                            waited_ms: 0.0,
+                            held_ms: 0.0,
+                            attempts: attempt,
+                        });
                         return Ok(());
                     }
                     Owner::Unclear(what) => return Err(Stop::Fault(fault.doing(what))),
@@ -131,7 +152,13 @@ pub(crate) async fn swap(deck: &Arc<Deck>, direction: &Direction<'_>) -> Step<()
     let why = last.map_or_else(String::new, |f| f.to_string());
     Err(Stop::Fault(Fault::new(
         &CUTOVER_BLOCKED,
-        format!("{} of {}: {} attempts of {} ms; last: {why}", direction.what(), deck.plan.source.name, budget.attempts_max, budget.wait_ms_max),
+        format!(
+            "{} of {}: {} attempts of {} ms; last: {why}",
+            direction.what(),
+            deck.plan.source.name,
+            budget.attempts_max,
+            budget.wait_ms_max
+        ),
     )))
 }
 
@@ -139,7 +166,8 @@ pub(crate) async fn swap(deck: &Arc<Deck>, direction: &Direction<'_>) -> Step<()
 fn still_ambiguous(stop: Stop, lost: &Fault) -> Stop {
     match stop {
         Stop::Fault(fault) => Stop::Fault(
-            Fault::new(fault.code(), format!("{}; before that: {lost}", fault.detail())).with_ambiguous_ownership(),
+            Fault::new(fault.code(), format!("{}; before that: {lost}", fault.detail()))
+                .with_ambiguous_ownership(),
         ),
         other => other,
     }
@@ -158,7 +186,12 @@ async fn until_in_step(deck: &Arc<Deck>, mirror: &Mirror, eyes: &mut Seat) -> St
     }
 }
 
-async fn try_once(deck: &Deck, direction: &Direction<'_>, session: &mut Session, budget_ms: u32) -> Result<Tried> {
+async fn try_once(
+    deck: &Deck,
+    direction: &Direction<'_>,
+    session: &mut Session,
+    budget_ms: u32,
+) -> Result<Tried> {
     let _still = direction.ending.hold_still().await;
     let tx = session.begin(Isolation::ReadCommitted).await?;
     let settings = format!(
@@ -168,7 +201,11 @@ async fn try_once(deck: &Deck, direction: &Direction<'_>, session: &mut Session,
     tx.batch_execute(&settings).await.doing(|| "preparing the swap")?;
     deck.fence.hold(&tx).await?;
     let asked = Instant::now();
-    let wanted: Vec<(QualifiedName, LockMode)> = direction.locks.iter().map(|l| (l.relation.clone(), l.mode)).collect();
+    let wanted: Vec<(QualifiedName, LockMode)> = direction
+        .locks
+        .iter()
+        .map(|l| (l.relation.clone(), l.mode))
+        .collect();
     if let Err(fault) = lock_tables(&tx, &wanted, budget_ms).await {
         return again(fault);
     }
@@ -178,11 +215,18 @@ async fn try_once(deck: &Deck, direction: &Direction<'_>, session: &mut Session,
         Err(fault) => return again(fault),
     }
     match tx.commit().await {
-        Ok(()) => Ok(Tried::Swapped { waited: locked - asked, held: locked.elapsed() }),
+        Ok(()) => Ok(Tried::Swapped {
+            waited: locked - asked,
+            held: locked.elapsed(),
+        }),
         Err(error) => {
             let fault = Fault::from_driver(error).doing(format!("committing {}", direction.what()));
             // An error that the server sent is an answer: it rolled back. A lost connection is none.
-            Err(if fault.sqlstate().is_none() { fault.with_ambiguous_ownership() } else { fault })
+            Err(if fault.sqlstate().is_none() {
+                fault.with_ambiguous_ownership()
+            } else {
+                fault
+            })
         }
     }
 }
@@ -198,7 +242,10 @@ fn again(fault: Fault) -> Result<Tried> {
 async fn under_lock(deck: &Deck, direction: &Direction<'_>, tx: &Transaction<'_>) -> Result<()> {
     let owner = look_up(tx, &deck.plan, deck.fence.migration_id).await?;
     if !owner.is(direction.is_back) {
-        return Err(Fault::new(&NAME_TAKEN_OVER, format!("{}: {owner}", deck.plan.source.name)));
+        return Err(Fault::new(
+            &NAME_TAKEN_OVER,
+            format!("{}: {owner}", deck.plan.source.name),
+        ));
     }
     if direction.is_back {
         deck.check_new_definition(tx).await?;
@@ -207,14 +254,19 @@ async fn under_lock(deck: &Deck, direction: &Direction<'_>, tx: &Transaction<'_>
         deck.check_proof(tx).await?;
     }
     direction.ending.refresh_rest(tx, REST_MAX).await?;
-    let mut statements = direction.ending.spec().drop_trigger_statements(&direction.ending_leaves);
+    let mut statements = direction
+        .ending
+        .spec()
+        .drop_trigger_statements(&direction.ending_leaves);
     statements.extend(crate::run::fallback::drop_statements(deck));
     statements.extend(direction.steps.iter().map(|step| step.sql.clone()));
     if let Some((mirror, leaves)) = &direction.beginning {
         statements.extend(mirror.spec().trigger_statements(leaves));
     }
     for sql in &statements {
-        tx.batch_execute(sql).await.doing(|| format!("in {}, running `{sql}`", direction.what()))?;
+        tx.batch_execute(sql)
+            .await
+            .doing(|| format!("in {}, running `{sql}`", direction.what()))?;
     }
     store::apply(tx, &deck.lease, &direction.event).await?;
     Ok(())
@@ -241,9 +293,4 @@ async fn say_who(
         attempt,
         attempts_max: budget.attempts_max,
     });
-}
-
-/// True when the cut-over has been recorded.
-pub(crate) fn is_after(state: &State) -> bool {
-    state.side() == Some(corridor_migration::Side::AfterCutover)
 }

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use corridor_migration::lease::{Tenure, take, this_process};
 use corridor_migration::store::{self, Naming, NewMigration, Outcome as RequestOutcome};
 use corridor_migration::{Event, Heart, Name, State, Verb, Wait, heart, schema};
-use corridor_pg::{ApplicationName, ConnectOptions, Fault, FaultContext, Isolation, QualifiedName, Result, Session};
+use corridor_pg::{
+    ApplicationName, ConnectOptions, Fault, FaultContext, Isolation, QualifiedName, Result, Session,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -111,21 +113,28 @@ pub enum Outcome {
 
 /// Reads the table and makes the plan. Changes nothing; refusals and missing grants are in the plan.
 pub async fn plan(connect: &ConnectOptions, wish: &Wish) -> Result<MovePlan> {
-    let mut session = connect.connect(&ApplicationName::new("plan", wish.name.as_deref().unwrap_or("-"))).await?;
+    let mut session = connect
+        .connect(&ApplicationName::new("plan", wish.name.as_deref().unwrap_or("-")))
+        .await?;
     crate::preflight::examine(&mut session, wish).await
 }
 
 /// Stores the migration and returns its name. Fails when the plan is not executable.
 pub async fn store(connect: &ConnectOptions, wish: &Wish, plan: &MovePlan) -> Result<String> {
     plan.check_executable()?;
-    let mut session = connect.connect(&ApplicationName::new("plan", wish.name.as_deref().unwrap_or("-"))).await?;
+    let mut session = connect
+        .connect(&ApplicationName::new("plan", wish.name.as_deref().unwrap_or("-")))
+        .await?;
     schema::ensure(&mut session).await?;
     let by = who(&session).await?;
     let fallback_view = match &wish.fallback_view {
         None => None,
         Some(text) => Some(view_name(text, plan)?),
     };
-    let stored = StoredMove { plan: plan.clone(), fallback_view };
+    let stored = StoredMove {
+        plan: plan.clone(),
+        fallback_view,
+    };
     let naming = match &wish.name {
         Some(name) => Naming::Exactly(Name::new(name.clone())?),
         None => Naming::Like(Name::resembling(plan.source.name.name.as_str())),
@@ -149,13 +158,18 @@ pub async fn store(connect: &ConnectOptions, wish: &Wish, plan: &MovePlan) -> Re
 
 fn view_name(text: &str, plan: &MovePlan) -> Result<QualifiedName> {
     let mut parts = corridor_pg::ident::parse_name(text)?;
-    let name = parts.pop().ok_or_else(|| Fault::new(&corridor_pg::fault::BAD_NAME, text.to_owned()))?;
+    let name = parts
+        .pop()
+        .ok_or_else(|| Fault::new(&corridor_pg::fault::BAD_NAME, text.to_owned()))?;
     let schema = parts.pop().unwrap_or_else(|| plan.source.name.schema.clone());
     Ok(QualifiedName::new(schema, name))
 }
 
 async fn who(session: &Session) -> Result<String> {
-    let row = session.query_one("select current_user::text", &[]).await.doing(|| "asking who we are")?;
+    let row = session
+        .query_one("select current_user::text", &[])
+        .await
+        .doing(|| "asking who we are")?;
     Ok(this_process(row.get::<_, &str>(0)))
 }
 
@@ -171,7 +185,10 @@ pub async fn carry_out(
 ) -> Result<Outcome> {
     let mut session = connect.connect(&ApplicationName::new("control", name)).await?;
     if !schema::exists(&*session).await? {
-        return Err(Fault::new(&corridor_migration::fault::NO_SUCH_MIGRATION, name.to_owned()));
+        return Err(Fault::new(
+            &corridor_migration::fault::NO_SUCH_MIGRATION,
+            name.to_owned(),
+        ));
     }
     let migration = store::load(&*session, &Name::new(name)?).await?;
     let stored: StoredMove = serde_json::from_value(migration.plan.clone())
@@ -190,7 +207,10 @@ pub async fn carry_out(
         return Ok(outcome);
     }
     let lease = take(&mut session, migration.id, &by, ttl).await?;
-    let heart = Arc::new(Heart::start_for(heart::connector(connect.clone(), "heart", name), lease.clone()));
+    let heart = Arc::new(Heart::start_for(
+        heart::connector(connect.clone(), "heart", name),
+        lease.clone(),
+    ));
     let deck = Arc::new(Deck::new(DeckParts {
         connect: connect.clone(),
         name: name.to_owned(),
@@ -214,7 +234,10 @@ pub async fn carry_out(
 
 async fn release(deck: &Deck, session: &mut Session) -> Result<()> {
     if session.is_closed() {
-        *session = deck.connect.connect(&ApplicationName::new("control", &deck.name)).await?;
+        *session = deck
+            .connect
+            .connect(&ApplicationName::new("control", &deck.name))
+            .await?;
     }
     deck.lease.release(session).await?;
     Ok(())
@@ -229,7 +252,9 @@ async fn work(
 ) -> Result<Outcome> {
     let tx = session.begin(Isolation::ReadCommitted).await?;
     guard::grant(deck, &tx, order.verb(), &order.argument(""), by).await?;
-    tx.commit().await.doing(|| format!("recording `{}`", order.verb()))?;
+    tx.commit()
+        .await
+        .doing(|| format!("recording `{}`", order.verb()))?;
 
     let (end, ended) = watch::channel(false);
     let listener = tokio::spawn(guard::listen(deck.clone(), heart.clone(), ended.clone()));
@@ -247,7 +272,10 @@ async fn work(
             if deck.is_lease_ours() {
                 Outcome::Interrupted
             } else {
-                return Err(Fault::new(&corridor_pg::fault::FENCED, format!("migration {}", deck.name)));
+                return Err(Fault::new(
+                    &corridor_pg::fault::FENCED,
+                    format!("migration {}", deck.name),
+                ));
             }
         }
         Ending::In(state) => outcome_of(state),
@@ -284,7 +312,11 @@ async fn hand_over(
                 if outcome.get("granted").and_then(Value::as_bool) == Some(true) {
                     return follow(session, migration_id, order, interrupt).await.map(Some);
                 }
-                let detail = outcome.get("detail").and_then(Value::as_str).unwrap_or_default().to_owned();
+                let detail = outcome
+                    .get("detail")
+                    .and_then(Value::as_str)
+                    .unwrap_or_default()
+                    .to_owned();
                 return Err(Fault::new(&corridor_migration::fault::VERB_REFUSED, detail));
             }
             RequestOutcome::Gone => return Ok(None),
@@ -319,7 +351,9 @@ async fn wait_for_silence(
             return Ok(None);
         }
         // A younger beat than before: it lives. `take` refuses, and names it.
-        if now.heartbeat_age_ms < age_ms || begun.elapsed() > Duration::from_millis(now.ttl_ms.unsigned_abs() * 2) {
+        if now.heartbeat_age_ms < age_ms
+            || begun.elapsed() > Duration::from_millis(now.ttl_ms.unsigned_abs() * 2)
+        {
             return Ok(None);
         }
         age_ms = now.heartbeat_age_ms;
@@ -343,11 +377,26 @@ async fn follow(
             (State::Failed { detail, .. }, _) => {
                 return Err(Fault::new(&WORKER_FAILED, detail.clone()));
             }
-            (State::Waiting { for_what: Wait::Finish }, Order::Cutover | Order::Verify)
-            | (State::Waiting { for_what: Wait::Cutover }, Order::Verify)
+            (
+                State::Waiting {
+                    for_what: Wait::Finish,
+                },
+                Order::Cutover | Order::Verify,
+            )
+            | (
+                State::Waiting {
+                    for_what: Wait::Cutover,
+                },
+                Order::Verify,
+            )
             | (State::Paused { .. }, _) => return Ok(outcome_of(state)),
             // Given up: the reason is in the journal.
-            (State::Waiting { for_what: Wait::Cutover }, Order::Cutover) => return Ok(outcome_of(state)),
+            (
+                State::Waiting {
+                    for_what: Wait::Cutover,
+                },
+                Order::Cutover,
+            ) => return Ok(outcome_of(state)),
             (state, _) if state.is_final() => return Ok(outcome_of(state.clone())),
             _ => {}
         }
