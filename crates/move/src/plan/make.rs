@@ -3,7 +3,7 @@
 use corridor_mirror::spec::{Column, Digest, KeyColumn};
 use corridor_pg::catalog::{Fingerprint, IdentityKind, Index, Table};
 use corridor_pg::ident::join;
-use corridor_pg::{Fault, Ident, Literal, LockMode, Oid, QualifiedName, Result};
+use corridor_pg::{Fault, Ident, Literal, LockMode, QualifiedName, Result};
 
 use super::{
     Lock, MovePlan, PLAN_VERSION, Partition, Source, Step, check_columns, check_relation, choose_key,
@@ -303,6 +303,7 @@ fn retire(names: &Names, carried: &Carried) -> Vec<Step> {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use corridor_pg::Oid;
     use corridor_pg::catalog::FingerprintEntry;
 
     use super::*;

@@ -1,4 +1,5 @@
--- Purpose: every constraint of a table but the not-null ones (they are read with their columns).
+-- Purpose: every constraint of a table but the not-null ones (they are read with their columns), and but those by
+--          which the server carries out a foreign key to a partitioned table, one for each referenced partition.
 -- Locks: access share on catalogues
 -- Oldest version: 14 (conenforced, conperiod: 18, read through to_jsonb)
 select coalesce(jsonb_agg(to_jsonb(t) order by t.kind, t.name), '[]')::text
@@ -39,4 +40,5 @@ from (
     left join pg_namespace fn on fn.oid = f.relnamespace
     where k.conrelid = $1
       and k.contype in ('c', 'f', 'p', 'u', 'x')
+      and not exists (select 1 from pg_constraint p where p.oid = k.conparentid and p.conrelid = k.conrelid)
 ) t

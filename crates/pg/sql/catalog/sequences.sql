@@ -1,7 +1,7 @@
 -- Purpose: sequences that a table's columns own, are identities of, or take their default from.
 -- Locks: access share on catalogues
 -- Oldest version: 14
-select coalesce(jsonb_agg(to_jsonb(t) order by t.oid, t.column), '[]')::text
+select coalesce(jsonb_agg(to_jsonb(t) order by t.column, t.link, t.oid), '[]')::text
 from (
     select
         c.oid::int8 as oid,
