@@ -40,7 +40,7 @@ impl Interrupt {
                     _ = term.recv() => TERMINATED,
                 };
                 if *sender.borrow() {
-                    output.show_bars(None);
+                    output.show_bar(None);
                     std::process::exit(i32::from(code));
                 }
                 shared.store(code, Ordering::Relaxed);

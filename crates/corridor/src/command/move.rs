@@ -11,6 +11,7 @@ use super::{Context, DONE, assignment, work};
 use crate::args::{Accept, Move, ShapeArgs};
 use crate::output::fault::exit_code;
 use crate::output::plan::{PlanDocument, how_to_execute, text};
+use crate::output::text::hang;
 use crate::output::{Output, fault};
 use crate::run::{self, Order, Wish};
 
@@ -107,9 +108,10 @@ async fn execute(context: &Context, connect: &ConnectOptions, wish: &Wish, plan:
     if output.is_json() {
         output.json_line(&Beginning::Stored { name: &name })?;
     } else {
-        output.note(&format!(
-            "\nStored as {name}. From another terminal: corridor status {name}, corridor pause {name}.\n"
-        ));
+        let text = format!(
+            "Stored as {name}. From another terminal: `corridor status {name} --watch`, `corridor pause {name}`."
+        );
+        output.note(&format!("\n{}\n", hang("", &text)));
     }
     work::carry(context, &name, Order::Start).await
 }

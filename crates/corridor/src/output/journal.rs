@@ -5,14 +5,14 @@ use serde_json::Value;
 
 use super::text::{Paint, hang, harmless, paint};
 
-/// One entry: when and what, then who and the rest under it.
+/// One entry: when, what, then the rest and who.
 pub(crate) fn entry(entry: &Entry) -> String {
-    let mut what = harmless(&entry.event.replace('_', " "));
-    if let Some(operation) = &entry.operation {
-        what.push(' ');
-        what.push_str(&harmless(operation));
-    }
-    let mut rest = Vec::new();
+    let event = entry.event.replace('_', " ");
+    let mut rest = vec![match (&entry.operation, event.strip_prefix("operation ")) {
+        (Some(operation), Some(event)) => format!("{operation} {event}"),
+        (Some(operation), None) => format!("{event} {operation}"),
+        (None, _) => event,
+    }];
     if let (Some(from), Some(to)) = (&entry.from_state, &entry.to_state)
         && from != to
     {
@@ -20,12 +20,9 @@ pub(crate) fn entry(entry: &Entry) -> String {
     }
     rest.extend(details(&entry.detail));
     rest.push(format!("by {}", entry.actor));
-    format!(
-        "{}  {}\n{}",
-        paint(Paint::Dim, &harmless(&moment(&entry.at))),
-        hang("", &what),
-        hang("      ", &harmless(&rest.join("; ")))
-    )
+    let at = harmless(&moment(&entry.at));
+    let text = hang(&format!("{at}  "), &harmless(&rest.join("; ")));
+    text.replacen(&at, &paint(Paint::Dim, &at), 1)
 }
 
 /// `2026-11-20T10:25:29.123Z` as `2026-11-20 10:25:29Z`.
@@ -46,6 +43,8 @@ fn details(detail: &Value) -> Vec<String> {
     };
     members
         .iter()
+        // Who did it stands at the end of every entry.
+        .filter(|(key, _)| *key != "by")
         .filter_map(|(key, value)| {
             let text = words(value)?;
             // A text that speaks for itself needs no key.
@@ -89,8 +88,8 @@ mod tests {
         };
         let text = entry(&one).replace("\x1b[2m", "").replace("\x1b[0m", "");
         insta::assert_snapshot!(text, @r"
-        2026-11-20 10:25:29Z  pause
-              running -> paused; epoch 2; the \u{1b}[31mdeploy; by alice@db1 77
+        2026-11-20 10:25:29Z  pause; running -> paused; epoch 2; the \u{1b}[31mdeploy;
+                              by alice@db1 77
         ");
     }
 }

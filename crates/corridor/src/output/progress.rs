@@ -14,13 +14,13 @@ use std::time::{Duration, Instant};
 use corridor_migration::Name;
 use corridor_move::run::{Progress, Watcher};
 use corridor_pg::{Fault, Result};
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use self::scene::Scene;
 pub(crate) use self::scene::pending;
-use super::Output;
-use super::text::hang;
+use super::text::{cut, hang};
+use super::{Output, WIDTH};
 use crate::fault::RUNTIME;
 
 /// Without a terminal: time between two status lines.
@@ -131,7 +131,7 @@ impl Screen {
     fn run(mut self, receiver: &Receiver<Message>) {
         let block = self.output.is_watched().then(Block::new);
         if let Some(block) = &block {
-            self.output.show_bars(Some(block.bars.clone()));
+            self.output.show_bar(Some(block.0.clone()));
         }
         let interval = if block.is_some() {
             Duration::from_secs(1)
@@ -153,12 +153,9 @@ impl Screen {
             }
         }
         self.tell_dropped();
-        if block.is_some() {
-            self.output.show_bars(None);
-        }
         if let Some(block) = &block {
-            // When the terminal is gone there is nothing left to clear.
-            let _ = block.bars.clear();
+            self.output.show_bar(None);
+            block.0.finish_and_clear();
         }
     }
 
@@ -215,32 +212,24 @@ impl Screen {
 }
 
 /// The lines at the bottom of a terminal that are drawn over and over.
-struct Block {
-    bars: MultiProgress,
-    lines: Vec<ProgressBar>,
-}
+struct Block(ProgressBar);
 
 impl Block {
     fn new() -> Self {
-        let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
-        let style =
-            ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
-        let lines = (0..Scene::BLOCK_LINES)
-            .map(|_| bars.add(ProgressBar::new(0).with_style(style.clone())))
-            .collect();
-        Block { bars, lines }
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        if let Ok(style) = ProgressStyle::with_template("{msg}") {
+            bar.set_style(style);
+        }
+        Block(bar)
     }
 
     /// Draws the scene; `waiting` instead of one that is empty.
     fn draw(&self, scene: &Scene, waiting: &str) {
-        let mut texts = scene.block();
-        if let Some(first) = texts.first_mut()
-            && scene.line().is_none()
-        {
-            waiting.clone_into(first);
-        }
-        for (line, text) in self.lines.iter().zip(texts) {
-            line.set_message(text);
-        }
+        let lines = match scene.line() {
+            Some(_) => scene.block(),
+            None => vec![waiting.to_owned()],
+        };
+        let lines: Vec<String> = lines.iter().map(|line| cut(line, WIDTH)).collect();
+        self.0.set_message(lines.join("\n"));
     }
 }

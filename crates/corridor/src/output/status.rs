@@ -125,6 +125,9 @@ fn worker(status: &Status) -> String {
                 millis(worker.ttl_ms as f64)
             )
         }
+        (None, _) if status.waits_for.is_some() => {
+            "none; changes wait in the log for the next command, or for `resume`".to_owned()
+        }
         (None, _) if status.needs_worker => "none; there is work to do: `resume` takes it up".to_owned(),
         (None, _) => "none".to_owned(),
     }
@@ -248,10 +251,23 @@ fn kept(progress: &Value) -> Vec<String> {
         .collect()
 }
 
-/// The commands that make sense now, with what they do. `start` is `resume` on the command line.
+/// The commands that make sense now, with what they do, the most likely first. `start` is `resume` on the command
+/// line.
 pub(crate) fn next_commands(name: &Name, verbs: &[Verb]) -> Vec<(String, &'static str)> {
-    verbs
+    const ORDER: [Verb; 8] = [
+        Verb::Start,
+        Verb::Cutover,
+        Verb::Finish,
+        Verb::Rollback,
+        Verb::Verify,
+        Verb::Resume,
+        Verb::Pause,
+        Verb::Stop,
+    ];
+    let is_cut_over = verbs.contains(&Verb::Finish);
+    ORDER
         .iter()
+        .filter(|verb| verbs.contains(verb))
         .map(|verb| {
             let (command, why) = match verb {
                 Verb::Start => ("resume", "begin"),
@@ -260,7 +276,8 @@ pub(crate) fn next_commands(name: &Name, verbs: &[Verb]) -> Vec<(String, &'stati
                 Verb::Stop => ("stop", "end; the database is left as it was"),
                 Verb::Verify => ("verify", "compare every row again"),
                 Verb::Cutover => ("cutover", "swap the tables"),
-                Verb::Rollback => ("rollback", "go back; every later write is kept"),
+                Verb::Rollback if is_cut_over => ("rollback", "swap back; every later write is kept"),
+                Verb::Rollback => ("rollback", "go back; the database is left as it was"),
                 Verb::Finish => ("finish", "retire the old table; no way back"),
             };
             (format!("corridor {command} {name}"), why)

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use corridor_pg::{Fault, Result};
-use indicatif::MultiProgress;
+use indicatif::ProgressBar;
 use serde::Serialize;
 
 use super::JSON_VERSION;
@@ -20,8 +20,8 @@ pub(crate) struct Output {
     is_json: bool,
     is_quiet: bool,
     is_reader_gone: AtomicBool,
-    /// Bars on the terminal, which have to make room for every other line.
-    bars: Mutex<Option<MultiProgress>>,
+    /// What moves on the terminal, and has to make room for every other line.
+    bar: Mutex<Option<ProgressBar>>,
 }
 
 impl Output {
@@ -31,7 +31,7 @@ impl Output {
             is_json: global.json,
             is_quiet: global.quiet,
             is_reader_gone: AtomicBool::new(false),
-            bars: Mutex::new(None),
+            bar: Mutex::new(None),
         }
     }
 
@@ -103,7 +103,7 @@ impl Output {
         if self.is_reader_gone() {
             return Ok(());
         }
-        match self.beside_bars(write) {
+        match self.beside_bar(write) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                 self.is_reader_gone.store(true, Ordering::Relaxed);
                 Ok(())
@@ -123,24 +123,24 @@ impl Output {
     /// Writes a line to stderr in any case.
     pub(crate) fn say(&self, text: &str) {
         // Nobody is left to be told when stderr fails.
-        let _ = self.beside_bars(|| {
+        let _ = self.beside_bar(|| {
             let mut err = anstream::stderr().lock();
             writeln!(err, "{text}")
         });
     }
 
-    /// Shows bars from now on; `None` ends that.
-    pub(crate) fn show_bars(&self, bars: Option<MultiProgress>) {
-        *self.bars() = bars;
+    /// Something moves on the terminal from now on; `None` ends that.
+    pub(crate) fn show_bar(&self, bar: Option<ProgressBar>) {
+        *self.bar() = bar;
     }
 
-    fn bars(&self) -> MutexGuard<'_, Option<MultiProgress>> {
-        self.bars.lock().unwrap_or_else(PoisonError::into_inner)
+    fn bar(&self) -> MutexGuard<'_, Option<ProgressBar>> {
+        self.bar.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn beside_bars<T>(&self, write: impl FnOnce() -> T) -> T {
-        match &*self.bars() {
-            Some(bars) => bars.suspend(write),
+    fn beside_bar<T>(&self, write: impl FnOnce() -> T) -> T {
+        match &*self.bar() {
+            Some(bar) => bar.suspend(write),
             None => write(),
         }
     }

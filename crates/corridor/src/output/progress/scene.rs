@@ -31,9 +31,6 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
-    /// Lines of [`Scene::block`].
-    pub(crate) const BLOCK_LINES: usize = 3;
-
     /// Takes an event in. Returns what deserves a line that stays.
     pub(crate) fn take(&mut self, progress: &Progress) -> Option<String> {
         match progress {
@@ -125,20 +122,29 @@ impl Scene {
             return format!("{name}: done");
         }
         self.operation = Some(name.clone());
+        if self.is_held() {
+            return format!("{name}: begun, held: {}", self.held.join("; "));
+        }
         format!("{name}: begun")
     }
 
     fn throttle(&mut self, reasons: &[Reason]) -> Option<String> {
-        let was_held = !self.held.is_empty();
+        let was_held = self.is_held();
         self.held = reasons
             .iter()
             .map(|reason| harmless(&reason.to_string()))
             .collect();
-        match (was_held, self.held.is_empty()) {
-            (false, false) => Some(format!("held: {}", self.held.join("; "))),
-            (true, true) => Some("goes on".to_owned()),
+        match (was_held, self.is_held()) {
+            (false, true) => Some(format!("held: {}", self.held.join("; "))),
+            (true, false) => Some("goes on".to_owned()),
             _ => None,
         }
+    }
+
+    /// The throttle measures all the time, but holds only the copy and the verification.
+    fn is_held(&self) -> bool {
+        let operation = self.operation.as_deref().unwrap_or_default();
+        !self.held.is_empty() && matches!(operation, "copy" | "verify")
     }
 
     /// Everything in one line; nothing while there is nothing to say.
@@ -157,7 +163,7 @@ impl Scene {
         (!parts.is_empty()).then(|| parts.join("; "))
     }
 
-    /// Lines for a terminal; as many as [`Scene::BLOCK_LINES`], some of them empty.
+    /// Lines for a terminal, at most three.
     pub(crate) fn block(&self) -> Vec<String> {
         let head = match (&self.rows, &self.operation) {
             (Some(rows), _) => {
@@ -182,13 +188,16 @@ impl Scene {
             "" => String::new(),
             state => format!("  {state}"),
         };
-        vec![head, second, third]
+        [head, second, third]
+            .into_iter()
+            .filter(|line| !line.is_empty())
+            .collect()
     }
 
     /// What waits, and why.
     fn state(&self) -> Vec<String> {
         let mut parts = Vec::new();
-        if !self.held.is_empty() {
+        if self.is_held() {
             parts.push(format!("held: {}", self.held.join("; ")));
         }
         if let Some(trouble) = &self.trouble {
@@ -324,10 +333,23 @@ mod tests {
           held: replica_lag_ms is 7400 ms, limit 5000 ms; 12 changes pending
         ");
         assert!(scene.block().iter().all(|line| line.len() <= WIDTH));
-        assert_eq!(scene.block().len(), Scene::BLOCK_LINES);
         let free = Progress::Throttle { reasons: Vec::new() };
         assert_eq!(scene.take(&free).as_deref(), Some("goes on"));
         assert_eq!(scene.take(&free), None);
+    }
+
+    #[test]
+    fn the_throttle_is_told_only_where_it_holds() {
+        let mut scene = Scene::default();
+        let begun = |name: &str| Progress::Operation {
+            name: name.into(),
+            is_done: false,
+        };
+        scene.take(&begun("prepare"));
+        assert_eq!(scene.take(&lag(7_300.0)), None);
+        assert_eq!(scene.line().as_deref(), Some("prepare"));
+        let line = scene.take(&begun("copy")).unwrap();
+        assert!(line.starts_with("copy: begun, held: replica_lag_ms"), "{line}");
     }
 
     #[test]
