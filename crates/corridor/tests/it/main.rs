@@ -8,4 +8,5 @@ mod faults;
 mod life;
 mod migrations;
 mod plan;
+mod stage;
 mod usage;
