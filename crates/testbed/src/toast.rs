@@ -15,12 +15,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
 use crate::cluster::{Cluster, connect};
 use crate::error::{Error, Result};
+#[cfg(doc)]
 use crate::oid_counter::OidCounter;
 
 /// The fillers' `team_id`. Traffic never touches them, and a comparison with the ledger leaves them out.
@@ -48,27 +49,32 @@ impl ToastRun {
         self.last_id - self.first_id + 1
     }
 
-    /// Keeps the incident alive until the answer is dropped: whenever the counter leaves the run, it goes back, so that
-    /// there are `depth` ids to walk again (at most the whole run).
+    /// Keeps the incident alive until the answer is dropped: when the counter comes near the run's end, some inserts
+    /// get fresh ids, and then it goes back, and the next inserts walk again.
     ///
-    /// Clients that insert at the same time share a walk; it takes them about `depth` microseconds together, and each
-    /// is one insert further then. Void after a restart of the server.
+    /// No id of this TOAST relation is handed out twice that way. If one were, a server process that has chosen it and
+    /// not yet stored its value would meet another that has chosen the same, and one of them would fail. For other
+    /// relations ids repeat from pass to pass: keep a pass above some 50 ms (`depth_ids` of 50,000) where they are busy.
     ///
     /// # Errors
-    /// Where the system does not let us into the server's memory (see [`OidCounter`]).
-    pub fn hold(&self, cluster: &Cluster, depth: u32) -> Result<Hold> {
+    /// Where the system does not let us into the server's memory (see [`OidCounter`]), or when the run is too short.
+    pub fn hold(&self, cluster: &Cluster, options: HoldOptions) -> Result<Hold> {
         let counter = cluster.oid_counter()?;
-        let back_to = (self.last_id + 1).saturating_sub(depth).max(self.first_id);
-        let run = self.first_id..=self.last_id;
-        counter.set(back_to)?;
+        let mut course = Course::plan(self, options, counter.poll_interval())?;
+        counter.set(course.back_to)?;
         let state = Arc::new(HoldState::default());
         let shared = Arc::clone(&state);
         let thread = std::thread::Builder::new()
             .name("toast-hold".to_owned())
             .spawn(move || {
                 while !shared.is_over.load(Ordering::Relaxed) {
+                    let result = counter.get().and_then(|next| match course.steer(next) {
+                        Some(id) => counter.set(id),
+                        None => Ok(()),
+                    });
+                    shared.passes.store(course.passes, Ordering::Relaxed);
                     // Ends with the server: then there is nothing to read any more.
-                    if put_back(&counter, &run, back_to, &shared).is_err() {
+                    if result.is_err() {
                         shared.is_void.store(true, Ordering::Relaxed);
                         break;
                     }
@@ -83,17 +89,82 @@ impl ToastRun {
     }
 }
 
-fn put_back(
-    counter: &OidCounter,
-    run: &std::ops::RangeInclusive<u32>,
+/// How bad the incident is while it is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HoldOptions {
+    /// How many used ids lie before the next free one. A walk takes one to five microseconds of processor time per id;
+    /// clients that insert at the same time share it. The run must be longer by 20,000 ids (100,000 where the counter
+    /// is reached through the server's user).
+    pub depth_ids: u32,
+    /// How many fresh ids are handed out before the counter goes back. With as many as there are clients, nearly every
+    /// insert walks.
+    pub free_ids_per_pass: u32,
+}
+
+/// An id that is handed out fresh is so far from the run's end that a counter that slips over it meets others.
+const FRESH_AFTER_RUN: u32 = 10_000_000;
+/// From one pass to the next the fresh ids leave as many out: more than are taken while the counter is being set.
+const FRESH_GAP: u32 = 10_000;
+/// No machine walks faster than this, all processors together.
+const IDS_PER_MS_MAX: u32 = 5_000;
+
+/// Where the counter is sent, and when. Pure, so that it can be tested without a server.
+#[derive(Debug)]
+struct Course {
     back_to: u32,
-    state: &HoldState,
-) -> Result<()> {
-    if !run.contains(&counter.get()?) {
-        counter.set(back_to)?;
-        state.passes.fetch_add(1, Ordering::Relaxed);
+    /// From here to the run's end the counter is caught.
+    guard_from: u32,
+    free_ids_per_pass: u32,
+    /// While walking: the first fresh id of the next pass. While free: the first of this one.
+    fresh: u32,
+    is_walking: bool,
+    passes: u64,
+}
+
+impl Course {
+    fn plan(run: &ToastRun, options: HoldOptions, poll_interval: Duration) -> Result<Course> {
+        let guard = IDS_PER_MS_MAX * (4 * poll_interval.as_millis() as u32).clamp(4, 20);
+        match run.ids().checked_sub(guard) {
+            Some(ids) if ids >= options.depth_ids && run.last_id < u32::MAX / 2 => {
+                let guard_from = run.last_id + 1 - guard;
+                Ok(Course {
+                    back_to: guard_from - options.depth_ids,
+                    guard_from,
+                    free_ids_per_pass: options.free_ids_per_pass.max(1),
+                    fresh: run.last_id + FRESH_AFTER_RUN,
+                    is_walking: true,
+                    passes: 0,
+                })
+            }
+            _ => Err(Error::Request(format!(
+                "a run of {} ids is too short, or lies too high, to be held at a depth of {} ids and a guard of {guard}",
+                run.ids(),
+                options.depth_ids
+            ))),
+        }
     }
-    Ok(())
+
+    /// Where to send the counter, which is at `next` now; `None`: let it be.
+    fn steer(&mut self, next: u32) -> Option<u32> {
+        if self.is_walking {
+            if (self.back_to..self.guard_from).contains(&next) {
+                return None;
+            }
+            self.is_walking = false;
+            return Some(self.fresh);
+        }
+        if next < self.fresh {
+            // A backend was just counting, and wrote over what we had set.
+            return Some(self.fresh);
+        }
+        if next - self.fresh < self.free_ids_per_pass {
+            return None;
+        }
+        self.fresh = next + FRESH_GAP;
+        self.is_walking = true;
+        self.passes += 1;
+        Some(self.back_to)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -160,16 +231,28 @@ pub async fn fill_toast_run(url: &str, table: &str, dense_run: u32) -> Result<To
     let sessions = std::thread::available_parallelism()
         .map_or(1, usize::from)
         .min(SESSIONS_MAX) as u32;
-    let mut tasks = Vec::new();
-    for session in 0..sessions {
-        let share = |i: u32| (u64::from(dense_run) * u64::from(i) / u64::from(sessions)) as u32;
-        let (url, table) = (url.to_owned(), table.to_owned());
-        let (from, to) = (share(session), share(session + 1));
-        tasks.push(tokio::spawn(async move { fill(&url, &table, from, to).await }));
+    let mut fillers = Vec::new();
+    for _ in 0..sessions {
+        fillers.push(filler(url).await?);
     }
-    for task in tasks {
-        task.await
-            .map_err(|_| Error::Request(format!("{} was interrupted", doing())))??;
+    // Only now: making a filler takes object ids too, which would be holes in the run.
+    let mut inserts = Vec::new();
+    for (filler, session) in fillers.into_iter().zip(0..) {
+        let share = |i: u32| u64::from(dense_run) * u64::from(i) / u64::from(sessions);
+        let insert = format!(
+            "insert into {table} (team_id, id, uuid, properties) \
+             select {FILLER_TEAM}, n, '00000000-0000-0000-0000-000000000000', value \
+             from generate_series({}, {} - 1) n, filler",
+            share(session),
+            share(session + 1)
+        );
+        inserts.push(tokio::spawn(async move { filler.batch_execute(&insert).await }));
+    }
+    for insert in inserts {
+        insert
+            .await
+            .map_err(|_| Error::Request(format!("{} was interrupted", doing())))?
+            .map_err(Error::postgres(doing()))?;
     }
     client
         .batch_execute(&format!("alter table {table} reset (toast_tuple_target)"))
@@ -184,9 +267,10 @@ pub async fn fill_toast_run(url: &str, table: &str, dense_run: u32) -> Result<To
     })
 }
 
-async fn fill(url: &str, table: &str, from: u32, to: u32) -> Result<()> {
+/// A session with the value to fill in, in a temporary table `filler`.
+async fn filler(url: &str) -> Result<tokio_postgres::Client> {
     let client = connect(url).await?;
-    let doing = || Error::postgres(format!("filling the TOAST relation of {table}"));
+    let doing = || Error::postgres("preparing a session that fills a TOAST relation");
     let has_lz4: bool = client
         .query_one(
             "select coalesce((select 'lz4' = any (enumvals) from pg_settings where name = 'default_toast_compression'), false)",
@@ -201,19 +285,17 @@ async fn fill(url: &str, table: &str, from: u32, to: u32) -> Result<()> {
             .await
             .map_err(doing())?;
     }
-    // The value is read from a temporary table in which it lies uncompressed: converting it from text for each row
-    // would cost more than storing it.
+    // The value lies uncompressed in a temporary table: converting it from text for each row would cost more than
+    // storing it.
     client
-        .batch_execute(&format!(
+        .batch_execute(
             "create temporary table filler (value jsonb); \
              alter table filler alter value set storage external; \
-             insert into filler select jsonb_build_object('filler', md5('1') || md5('2') || md5('3') || repeat('x', 2050)); \
-             insert into {table} (team_id, id, uuid, properties) \
-             select {FILLER_TEAM}, n, '00000000-0000-0000-0000-000000000000', value \
-             from generate_series({from}, {to} - 1) n, filler",
-        ))
+             insert into filler select jsonb_build_object('filler', md5('1') || md5('2') || md5('3') || repeat('x', 2050))",
+        )
         .await
-        .map_err(doing())
+        .map_err(doing())?;
+    Ok(client)
 }
 
 /// The longest run of used ids without a hole, and the relation's name.
@@ -244,5 +326,49 @@ async fn longest_run(client: &tokio_postgres::Client, table: &str) -> Result<(St
         None => Err(Error::Request(format!(
             "{relation} is empty: nothing went out of line"
         ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run() -> ToastRun {
+        ToastRun {
+            relation: "pg_toast.t".to_owned(),
+            first_id: 100_000,
+            last_id: 199_999,
+            filled_ms: 0,
+        }
+    }
+
+    #[test]
+    fn the_counter_is_sent_round_and_never_to_the_same_fresh_ids() {
+        let options = HoldOptions {
+            depth_ids: 50_000,
+            free_ids_per_pass: 8,
+        };
+        let mut course = Course::plan(&run(), options, Duration::from_millis(1)).unwrap();
+        assert_eq!((course.back_to, course.guard_from), (130_000, 180_000));
+        assert_eq!(course.steer(130_000), None);
+        assert_eq!(course.steer(179_999), None);
+        let fresh = course.steer(181_000).unwrap();
+        assert_eq!(fresh, 199_999 + FRESH_AFTER_RUN);
+        // What we set was written over by a backend that was just counting.
+        assert_eq!(course.steer(181_002), Some(fresh));
+        assert_eq!(course.steer(fresh + 7), None);
+        assert_eq!(course.steer(fresh + 8), Some(130_000));
+        assert_eq!(course.passes, 1);
+        // The same again, and a counter that slipped over the guard.
+        assert_eq!(course.steer(fresh + 9), Some(fresh + 8 + FRESH_GAP));
+    }
+
+    #[test]
+    fn a_run_that_is_too_short_is_refused() {
+        let options = HoldOptions {
+            depth_ids: 90_000,
+            free_ids_per_pass: 8,
+        };
+        assert!(Course::plan(&run(), options, Duration::from_millis(1)).is_err());
     }
 }

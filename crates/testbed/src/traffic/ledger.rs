@@ -131,6 +131,13 @@ impl Ledger {
     pub async fn compare(&self, url: &str, table: &str) -> Result<Comparison> {
         let client = connect(url).await?;
         let doing = || format!("comparing {table} with the ledger");
+        // The server builds each row's content anew to compare it: worth all its cores.
+        client
+            .batch_execute(
+                "set max_parallel_workers_per_gather = 4; set parallel_setup_cost = 0; set parallel_tuple_cost = 0",
+            )
+            .await
+            .map_err(Error::postgres(doing()))?;
         let rows = client
             .query_raw(&self.table.compare_sql(table), std::iter::empty::<i32>())
             .await

@@ -89,6 +89,9 @@ impl Statements {
     }
 }
 
+/// From this many rows on, several sessions fill a table.
+const PARALLEL_ROWS_MIN: u64 = 50_000;
+const SESSIONS_MAX: usize = 4;
 /// 2024-01-01 in microseconds: `created_at` of token 0.
 const BORN_MICROSECONDS: u64 = 1_704_067_200_000_000;
 /// Large are the tokens whose remainder by this prime falls below a bound: unrelated to teams and groups.
@@ -122,14 +125,31 @@ impl Table {
     /// Makes the table, fills in its first rows, adds the primary key and analyzes.
     pub async fn create(&self, url: &str) -> Result<()> {
         let client = connect(url).await?;
+        let making = || Error::postgres(format!("making table {}", self.name));
+        client.batch_execute(&self.create_sql()).await.map_err(making())?;
+        let sessions = match self.rows {
+            0..PARALLEL_ROWS_MIN => 1,
+            _ => std::thread::available_parallelism().map_or(1, |n| n.get().min(SESSIONS_MAX)) as u64,
+        };
+        let mut fills = Vec::new();
+        for session in 0..sessions {
+            let fill = self.fill_sql(
+                self.rows * session / sessions,
+                self.rows * (session + 1) / sessions,
+            );
+            let filler = connect(url).await?;
+            fills.push(tokio::spawn(async move { filler.batch_execute(&fill).await }));
+        }
+        for fill in fills {
+            fill.await
+                .map_err(|_| Error::Request(format!("filling table {} was interrupted", self.name)))?
+                .map_err(Error::postgres(format!("filling table {}", self.name)))?;
+        }
+        // After the rows: building an index is faster than keeping it.
         client
-            .batch_execute(&format!("{}; {}", self.create_sql(), self.primary_key_sql()))
+            .batch_execute(&format!("{}; analyze {}", self.primary_key_sql(), self.name))
             .await
-            .map_err(Error::postgres(format!("making table {}", self.name)))?;
-        client
-            .batch_execute(&format!("{}; analyze {}", self.fill_sql(0, self.rows), self.name))
-            .await
-            .map_err(Error::postgres(format!("filling table {}", self.name)))
+            .map_err(making())
     }
 
     /// `create table`, without the primary key.

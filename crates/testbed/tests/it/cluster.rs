@@ -1,5 +1,10 @@
 //! The life of a cluster, on every major that the machine has.
 
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
 use corridor_testbed::{Auth, Cluster, ClusterOptions, Mode, Servers};
 
 #[tokio::test]
@@ -103,4 +108,83 @@ async fn the_object_id_counter_is_set_stopped_and_running() {
             "{major}: {running}"
         );
     }
+}
+
+const CHILD: &str = "CORRIDOR_TESTBED_CHILD";
+
+/// Not a test of its own: what `the_guardian_cleans_up_after_sigkill` runs in a process that it kills.
+#[tokio::test]
+async fn child_with_a_cluster() {
+    if std::env::var_os(CHILD).is_none() {
+        return;
+    }
+    let cluster = Cluster::start(ClusterOptions::new(15)).await.unwrap();
+    // A restart must not lead the guardian astray.
+    cluster.restart(Mode::Immediate).await.unwrap();
+    println!(
+        "\nCLUSTER {} {}",
+        cluster.server_pid().unwrap(),
+        cluster.directory().display()
+    );
+    std::future::pending::<()>().await;
+}
+
+#[tokio::test]
+async fn the_guardian_cleans_up_after_sigkill() {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["cluster::child_with_a_cluster", "--exact", "--nocapture"])
+        .env(CHILD, "1")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let line = BufReader::new(child.stdout.take().unwrap())
+        .lines()
+        .map_while(Result::ok)
+        .find_map(|line| line.strip_prefix("CLUSTER ").map(str::to_owned))
+        .expect("the child starts a cluster");
+    let (pid, directory) = line.split_once(' ').unwrap();
+    let directory = PathBuf::from(directory);
+    assert!(directory.exists() && is_running(pid));
+    // SIGKILL.
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while (directory.exists() || is_running(pid)) && Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(!directory.exists(), "{} is still there", directory.display());
+    assert!(!is_running(pid), "the server still runs");
+}
+
+fn is_running(pid: &str) -> bool {
+    let status = std::fs::read_to_string(Path::new("/proc").join(pid).join("status")).unwrap_or_default();
+    // A zombie has ended; here and there nobody reaps it.
+    status
+        .lines()
+        .any(|l| l.starts_with("State:") && !l.contains("Z (zombie)"))
+}
+
+#[tokio::test]
+async fn a_kept_cluster_outlives_its_handle() {
+    let cluster = Cluster::start(ClusterOptions {
+        keep: true,
+        ..ClusterOptions::new(15)
+    })
+    .await
+    .unwrap();
+    let (url, pid) = (cluster.url("postgres"), cluster.server_pid().unwrap());
+    let directory = cluster.directory().to_path_buf();
+    drop(cluster);
+    let client = corridor_testbed::cluster::connect(&url).await.unwrap();
+    client.query_one("select 1", &[]).await.unwrap();
+    drop(client);
+    // Ours to end.
+    Command::new("sh")
+        .args(["-c", &format!("kill -s QUIT {pid}")])
+        .status()
+        .unwrap();
+    while is_running(&pid.to_string()) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    std::fs::remove_dir_all(directory).unwrap();
 }
