@@ -6,7 +6,7 @@
 
 use corridor_pg::catalog::{Fingerprint, Grant, Table, fingerprint, read_table, resolve};
 use corridor_pg::fault::PROTOCOL;
-use corridor_pg::{Fault, FaultContext, Ident, Isolation, Result, Session};
+use corridor_pg::{Fault, FaultContext, Ident, Isolation, QualifiedName, Result, Session};
 use serde::{Deserialize, Serialize};
 use tokio_postgres::GenericClient;
 
@@ -33,6 +33,8 @@ pub struct Facts {
     pub default_table_grants: Vec<Grant>,
     /// The same for sequences.
     pub default_sequence_grants: Vec<Grant>,
+    /// Tables that the table references, and that the role may not lock by a statement of its own.
+    pub unlockable: Vec<QualifiedName>,
     /// Triggers on the table that are Corridor's.
     pub our_triggers: Vec<Ident>,
     /// Statements that somebody else must run first.
@@ -105,7 +107,9 @@ pub async fn examine(session: &mut Session, wish: &Wish) -> Result<MovePlan> {
     let request = Request {
         table: wish.table.clone(),
         shape: wish.shape.clone(),
-        tag: std::iter::repeat_with(fastrand::lowercase).take(TAG_LETTERS).collect(),
+        tag: std::iter::repeat_with(fastrand::lowercase)
+            .take(TAG_LETTERS)
+            .collect(),
         accepts_key_widening: wish.accept_key_widening,
     };
     plan(&read(session, &request).await?)
@@ -122,9 +126,14 @@ pub async fn read(session: &mut Session, request: &Request) -> Result<PlanInput>
     check_relation(&table)?;
     check_columns(&table, &request.shape)?;
     let fingerprint: Fingerprint = fingerprint(&tx, oid).await?;
-    let facts = read_facts(&tx, &table).await.map_err(|fault| fault.doing(doing()))?;
+    let facts = read_facts(&tx, &table)
+        .await
+        .map_err(|fault| fault.doing(doing()))?;
     tx.rollback().await.doing(doing)?;
-    let key: Vec<Ident> = choose_key(&table)?.key().filter_map(|c| c.column.clone()).collect();
+    let key: Vec<Ident> = choose_key(&table)?
+        .key()
+        .filter_map(|c| c.column.clone())
+        .collect();
     let spread = probe::spread(session, &table, &request.shape).await?;
     let offending = probe::offending(session, &table, &request.shape, &key).await?;
     Ok(PlanInput {
@@ -147,7 +156,10 @@ async fn read_facts(client: &impl GenericClient, table: &Table) -> Result<Facts>
     let mut facts: Facts =
         serde_json::from_str(&text).map_err(|e| Fault::new(&PROTOCOL, format!("facts: {e}")).caused_by(e))?;
     let rows = client
-        .query(include_str!("../sql/preflight/missing_grants.sql"), &[&table.oid.0])
+        .query(
+            include_str!("../sql/preflight/missing_grants.sql"),
+            &[&table.oid.0],
+        )
         .await?;
     for row in rows {
         facts.missing_grants.push(row.try_get("statement")?);

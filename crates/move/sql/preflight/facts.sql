@@ -44,6 +44,15 @@ select jsonb_build_object(
           and d.defaclnamespace in (0, c.relnamespace)
           and d.defaclobjtype = 'S'
     ),
+    -- `lock table` needs more than a reference to the table does.
+    'unlockable', (
+        select coalesce(jsonb_agg(distinct jsonb_build_object('schema', n.nspname, 'name', f.relname)), '[]')
+        from pg_constraint k
+        join pg_class f on f.oid = k.confrelid
+        join pg_namespace n on n.oid = f.relnamespace
+        where k.conrelid = c.oid and k.contype = 'f'
+          and not has_table_privilege(f.oid, 'UPDATE, DELETE, TRUNCATE')
+    ),
     'our_triggers', (
         select coalesce(jsonb_agg(g.tgname order by g.tgname), '[]')
         from pg_trigger g

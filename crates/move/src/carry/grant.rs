@@ -73,25 +73,17 @@ fn steps(
         ));
     }
     // One statement for each grantee, grant option and column list; roles in a fixed order.
-    let mut grouped: BTreeMap<(Option<&Ident>, bool), BTreeMap<Option<&Ident>, BTreeSet<&str>>> =
-        BTreeMap::new();
-    for grant in wanted {
-        if is_owner_whole && of_owner(&grant) {
-            continue;
-        }
-        grouped
+    let mut grouped: BTreeMap<(Option<&Ident>, bool), BTreeSet<(Option<&Ident>, &str)>> = BTreeMap::new();
+    for grant in wanted.iter().filter(|g| !(is_owner_whole && of_owner(g))) {
+        let privileges = grouped
             .entry((grant.grantee.as_ref(), grant.is_grantable))
-            .or_default()
-            .entry(grant.column.as_ref())
-            .or_default()
-            .insert(&grant.privilege);
+            .or_default();
+        privileges.insert((grant.column.as_ref(), &grant.privilege));
     }
-    for ((grantee, is_grantable), columns) in grouped {
-        let privileges = columns.iter().flat_map(|(column, names)| {
-            names.iter().map(move |name| match column {
-                Some(column) => format!("{} ({column})", name.to_lowercase()),
-                None => name.to_lowercase(),
-            })
+    for ((grantee, is_grantable), privileges) in grouped {
+        let privileges = privileges.iter().map(|(column, name)| match column {
+            Some(column) => format!("{} ({column})", name.to_lowercase()),
+            None => name.to_lowercase(),
         });
         let privileges = join(privileges, ", ");
         let to = role(grantee);

@@ -18,11 +18,8 @@ use crate::plan::{LockMode, Step, WidenedKey};
 
 /// Builds every unique index and constraint, and says what a widened one no longer guarantees.
 pub fn carry(carry: &Carry<'_>, out: &mut Carried) {
-    let unique = carry
-        .table
-        .indexes
-        .iter()
-        .filter(|i| i.is_unique && i.is_valid && !i.is_exclusion);
+    // A key without overlaps (PostgreSQL 18) is unique and an exclusion in one; exclusion constraints are not unique.
+    let unique = carry.table.indexes.iter().filter(|i| i.is_unique && i.is_valid);
     for index in unique {
         let Some(names) = carry.names.index(index.oid) else {
             continue;

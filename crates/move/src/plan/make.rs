@@ -73,7 +73,7 @@ pub fn plan(input: &PlanInput) -> Result<MovePlan> {
     partition::judge(input, &mut carried);
     judge(input, &mut carried);
     let partitions = partition::partitions(&names.partitions, &layout);
-    let (swap_locks, swap_back_locks) = locks(&names, &carried);
+    let (swap_locks, swap_back_locks) = locks(&names, &carried, &input.facts.unlockable);
     Ok(MovePlan {
         version: PLAN_VERSION,
         tag: input.tag.clone(),
@@ -256,9 +256,11 @@ fn swap(
 }
 
 /// The table that the application uses first, because that is where it waits; then the other half of the pair; then
-/// what hangs on them, in the order of names, the same for every move.
-fn locks(names: &Names, carried: &Carried) -> (Vec<Lock>, Vec<Lock>) {
+/// what hangs on them, in the order of names, the same for every move. What the role may not lock by a statement of its
+/// own is locked by the step that changes it, a moment later and within the same budget.
+fn locks(names: &Names, carried: &Carried, unlockable: &[QualifiedName]) -> (Vec<Lock>, Vec<Lock>) {
     let mut others = carried.locks.clone();
+    others.retain(|lock| !unlockable.contains(&lock.relation));
     others.sort_by(|a, b| a.relation.cmp(&b.relation));
     let exclusive = |relation: &QualifiedName| Lock {
         relation: relation.clone(),
@@ -325,6 +327,7 @@ pub(crate) mod tests {
                 taken_names: vec![],
                 default_table_grants: vec![],
                 default_sequence_grants: vec![],
+                unlockable: vec![],
                 our_triggers: vec![],
                 missing_grants: vec![],
             },

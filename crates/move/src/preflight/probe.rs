@@ -48,10 +48,10 @@ pub(super) async fn offending(
             break;
         }
     }
-    if let Shape::Range { column, .. } = shape {
-        if let Some(unfit) = table.column(column).and_then(|c| unfit_condition(c)) {
-            offending.unfit_keys = first_keys(session, table, key, &unfit).await?;
-        }
+    if let Shape::Range { column, .. } = shape
+        && let Some(unfit) = table.column(column).and_then(unfit_condition)
+    {
+        offending.unfit_keys = first_keys(session, table, key, &unfit).await?;
     }
     Ok(offending)
 }

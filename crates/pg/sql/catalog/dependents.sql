@@ -5,7 +5,8 @@
 select coalesce(jsonb_agg(jsonb_build_object('why', t.why, 'what', t.what) order by t.why, t.what), '[]')::text
 from (
     select distinct
-        pg_describe_object(d.classid, d.objid, 0) as what,
+        -- Nothing is described for some of the catalogue's own entries.
+        coalesce(pg_describe_object(d.classid, d.objid, d.objsubid), d.classid::regclass || ' ' || d.objid) as what,
         case
             when d.is_row_type and d.classid = 'pg_proc'::regclass then 'row_type'
             when d.is_row_type and d.classid = 'pg_class'::regclass and dc.relkind in ('v', 'm') then 'explained'
@@ -27,13 +28,13 @@ from (
             else 'other'
         end as why
     from (
-        select d.classid, d.objid, d.refobjsubid, false as is_row_type
+        select d.classid, d.objid, d.objsubid, d.refobjsubid, false as is_row_type
         from pg_depend d
         where d.refclassid = 'pg_class'::regclass
           and d.refobjid = $1
           and not (d.classid = 'pg_class'::regclass and d.objid = $1)
         union
-        select d.classid, d.objid, 0, true
+        select d.classid, d.objid, d.objsubid, 0, true
         from pg_type ty
         join pg_depend d on d.refclassid = 'pg_type'::regclass and d.refobjid in (ty.oid, ty.typarray)
         where ty.typrelid = $1

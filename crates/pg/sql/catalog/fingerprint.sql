@@ -29,7 +29,9 @@ fact (place, aspect, body) as (
     where k.conrelid = $1
     union all
     select 5, 'indexes', string_agg(concat_ws(' ', ic.relname, ic.relam, ic.reloptions, ic.reltablespace,
-        to_jsonb(i) - '{indexrelid,indrelid,indisclustered,indisvalid,indcheckxmin,indisready,indislive}'::text[]
+        to_jsonb(i) - '{indexrelid,indrelid,indisclustered,indisvalid,indcheckxmin,indisready,indislive,indexprs,indpred}'::text[],
+        -- As texts: the trees also hold where in some statement a word stood, and reindexing forgets that.
+        pg_get_expr(i.indexprs, i.indrelid), pg_get_expr(i.indpred, i.indrelid)
     ), e'\n' order by ic.relname)
     from pg_index i
     join pg_class ic on ic.oid = i.indexrelid
