@@ -33,6 +33,28 @@ async fn main() -> Result<()> {
     println!("{rows} rows: {:?}", started.elapsed());
     let run = fill_toast_run(&url, "persons", run_ids).await?;
     println!("run: {run:?}");
+    let client = cluster.connect("postgres").await?;
+    for (what, is_walk) in [
+        ("healthy", false),
+        ("healthy", false),
+        ("through the whole run", true),
+    ] {
+        if is_walk {
+            cluster.oid_counter()?.set(run.first_id)?;
+        }
+        let started = Instant::now();
+        client
+            .batch_execute(
+                "update persons set properties = properties || jsonb_build_object('x', \
+                 (select string_agg(md5(i::text), '') from generate_series(1, 80) i)) where team_id = -1 and id = 0",
+            )
+            .await
+            .map_err(|source| corridor_testbed::Error::Postgres {
+                doing: "writing a large value".to_owned(),
+                source,
+            })?;
+        println!("one write of a large value, {what}: {:?}", started.elapsed());
+    }
 
     let options = TrafficOptions {
         clients,

@@ -20,6 +20,7 @@ pub mod faults;
 mod guardian;
 mod next_oid;
 pub mod oid_counter;
+mod server;
 pub mod servers;
 mod system;
 pub mod toast;

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::model::{Habits, Plan, Share, States, Step};
 use super::session::{Backend, Failure, Session};
-use super::table::Statements;
+use super::statements::Statements;
 use super::{Shared, StatementMode};
 
 /// Pause between two attempts to connect: a server that restarts is back within a second or so.

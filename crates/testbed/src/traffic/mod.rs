@@ -28,6 +28,7 @@ mod ledger;
 mod meter;
 mod model;
 mod session;
+mod statements;
 mod table;
 mod template;
 
@@ -42,6 +43,7 @@ use tokio::sync::{oneshot, watch};
 use client::{InFlight, Remains, Worker};
 use meter::Meter;
 use model::{Habits, Share};
+use statements::Statements;
 
 pub use key::KeyType;
 pub use ledger::{Comparison, Difference, Ledger};
@@ -336,7 +338,7 @@ fn workers(
     base: Arc<str>,
 ) -> Vec<Worker> {
     let table = Arc::new(options.table.clone());
-    let statements = Arc::new(table.statements());
+    let statements = Arc::new(Statements::of(&table));
     let clients = options.clients;
     // Above all row numbers: those are the tokens of the first rows.
     let first_token = match &options.after {

@@ -9,7 +9,7 @@ use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
 use super::StatementMode;
 use super::model::Statement;
-use super::table::Statements;
+use super::statements::Statements;
 use super::template::Template;
 
 /// Why a statement failed.

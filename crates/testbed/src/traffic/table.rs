@@ -4,8 +4,6 @@
 //! numbers per row, and a comparison checks every byte of every column.
 
 use super::key::{KeyType, quoted, scattered_uuid, scattered_uuid_sql};
-use super::model::Statement;
-use super::template::Template;
 use crate::cluster::connect;
 use crate::error::{Error, Result};
 
@@ -47,46 +45,6 @@ pub(crate) struct Row {
     pub(crate) version: u64,
     /// The unique second value.
     pub(crate) slot: Option<u64>,
-}
-
-/// The statements of a table. All parameters are passed in text form.
-#[derive(Debug)]
-pub(crate) struct Statements {
-    /// key…, content…, lasting
-    pub(crate) insert: Template,
-    /// key…, content…, lasting
-    pub(crate) upsert: Template,
-    /// key…, content…
-    pub(crate) update: Template,
-    /// key…
-    pub(crate) touch: Template,
-    /// key…
-    pub(crate) delete: Template,
-    /// key…, new key…; for `persons` also content…, which follows from the key
-    pub(crate) change_key: Template,
-    /// key…, slot
-    pub(crate) set_slot: Template,
-    /// one array per key column
-    pub(crate) touch_many: Template,
-    /// key…
-    pub(crate) read: Template,
-}
-
-impl Statements {
-    /// By kind.
-    pub(crate) fn get(&self, statement: Statement) -> &Template {
-        match statement {
-            Statement::Insert => &self.insert,
-            Statement::Upsert => &self.upsert,
-            Statement::Update => &self.update,
-            Statement::Touch => &self.touch,
-            Statement::Delete => &self.delete,
-            Statement::ChangeKey => &self.change_key,
-            Statement::SetSlot => &self.set_slot,
-            Statement::TouchMany => &self.touch_many,
-            Statement::Read => &self.read,
-        }
-    }
 }
 
 /// From this many rows on, several sessions fill a table.
@@ -209,7 +167,7 @@ impl Table {
         )
     }
 
-    fn key_names(&self) -> String {
+    pub(crate) fn key_names(&self) -> String {
         let names: Vec<&str> = self.key.columns().iter().map(|c| c.name).collect();
         names.join(", ")
     }
@@ -372,116 +330,6 @@ impl Table {
                 Flavour::Persons => found.born_microseconds == Some(born_microseconds(row.born) as i64),
                 Flavour::Ledger => found.slot == row.slot.map(|s| s as i64),
             }
-    }
-
-    /// The statements of this table.
-    pub(crate) fn statements(&self) -> Statements {
-        let columns = self.key.columns();
-        let keys = columns.len();
-        // `$first::text`, cast to the key column's type.
-        let key_from = |first: usize| -> Vec<String> {
-            columns
-                .iter()
-                .enumerate()
-                .map(|(i, c)| c.typed(&format!("${}::text", first + i)))
-                .collect()
-        };
-        let is_key: Vec<String> = columns
-            .iter()
-            .zip(key_from(1))
-            .map(|(c, value)| format!("t.{} = {value}", c.name))
-            .collect();
-        let is_key = is_key.join(" and ");
-        let names = self.key_names();
-        let table = &self.name;
-        let key_values = key_from(1).join(", ");
-        let p = |offset: usize, kind: &str| format!("${}::text::{kind}", keys + offset);
-        let moved: Vec<String> = columns
-            .iter()
-            .zip(key_from(keys + 1))
-            .map(|(c, value)| format!("{} = {value}", c.name))
-            .collect();
-        let moved = moved.join(", ");
-        let many_names: Vec<String> = (1..=keys).map(|i| format!("c{i}")).collect();
-        let many_arrays: Vec<String> = (1..=keys).map(|i| format!("${i}::text::text[]")).collect();
-        let many_equal: Vec<String> = columns
-            .iter()
-            .zip(&many_names)
-            .map(|(c, m)| format!("t.{} = {}", c.name, c.typed(&format!("m.{m}"))))
-            .collect();
-        let (insert, update, change_key, read) = match self.flavour {
-            Flavour::Persons => (
-                format!(
-                    "insert into {table} as t ({names}, uuid, properties, created_at, version) values ({key_values}, \
-                     {}, {}, timestamptz 'epoch' + {} * interval '1 microsecond', 0)",
-                    p(1, "uuid"),
-                    p(2, "jsonb"),
-                    p(3, "bigint"),
-                ),
-                format!("uuid = {}, properties = {}", p(1, "uuid"), p(2, "jsonb")),
-                format!(
-                    "{moved}, uuid = ${}::text::uuid, properties = ${}::text::jsonb",
-                    2 * keys + 1,
-                    2 * keys + 2
-                ),
-                "t.uuid::text, t.properties::text, (extract(epoch from t.created_at) * 1000000)::bigint::text, \
-                 t.version::text"
-                    .to_owned(),
-            ),
-            Flavour::Ledger => (
-                format!(
-                    "insert into {table} as t ({names}, token, note, amount, blob, slot, version) values \
-                     ({key_values}, {}, {}, {}, {}, {}, 0)",
-                    p(1, "bigint"),
-                    p(2, "text"),
-                    p(3, "numeric"),
-                    p(4, "text"),
-                    p(5, "bigint")
-                ),
-                format!(
-                    "token = {}, note = {}, amount = {}, blob = {}",
-                    p(1, "bigint"),
-                    p(2, "text"),
-                    p(3, "numeric"),
-                    p(4, "text")
-                ),
-                moved.clone(),
-                "t.token::text, t.note, t.amount::text, t.blob, t.slot::text, t.version::text".to_owned(),
-            ),
-        };
-        let excluded = match self.flavour {
-            Flavour::Persons => "properties = excluded.properties",
-            Flavour::Ledger => {
-                "token = excluded.token, note = excluded.note, amount = excluded.amount, blob = excluded.blob"
-            }
-        };
-        Statements {
-            upsert: Template::new(&format!(
-                "{insert} on conflict ({names}) do update set {excluded}, version = t.version + 1"
-            )),
-            insert: Template::new(&insert),
-            update: Template::new(&format!(
-                "update {table} t set {update}, version = t.version + 1 where {is_key}"
-            )),
-            touch: Template::new(&format!(
-                "update {table} t set version = t.version + 1 where {is_key}"
-            )),
-            delete: Template::new(&format!("delete from {table} t where {is_key}")),
-            change_key: Template::new(&format!(
-                "update {table} t set {change_key}, version = t.version + 1 where {is_key}"
-            )),
-            set_slot: Template::new(&format!(
-                "update {table} t set slot = {}, version = t.version + 1 where {is_key}",
-                p(1, "bigint")
-            )),
-            touch_many: Template::new(&format!(
-                "update {table} t set version = t.version + 1 from unnest({}) m({}) where {}",
-                many_arrays.join(", "),
-                many_names.join(", "),
-                many_equal.join(" and ")
-            )),
-            read: Template::new(&format!("select {read} from {table} t where {is_key}")),
-        }
     }
 }
 
