@@ -184,8 +184,8 @@ SEQUENCE_NOT_CARRIED "MOV-047" Refused
     "a sequence cannot be carried"
     "See the reason in the message."
     "A sequence that a column owns stays, and changes its owner table in the swap. That needs the same schema and the same owner."
-COLUMN_NOT_CARRIED "MOV-048" Refused
-    "a column cannot be carried"
+DEFINITION_NOT_CARRIED "MOV-048" Refused
+    "a definition cannot be carried"
     "See the reason in the message."
-    "A not-null constraint that is not validated (PostgreSQL 18) may be violated by rows that are there; the copy could not take them."
+    "A not-null constraint that is not validated (PostgreSQL 18) may be violated by rows that are there; the copy could not take them. A check, an index or a generated column that uses the table's whole row names the table itself, and would mean another one on the new table."
 }

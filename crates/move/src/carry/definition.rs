@@ -39,6 +39,11 @@ pub(crate) fn parameters(options: &[String], prefix: &str) -> Vec<String> {
         .collect()
 }
 
+/// True when an expression uses the whole row (`persons.*`): it names the table, which has another name meanwhile.
+pub(crate) fn uses_whole_row(expression: &str, table: &Ident) -> bool {
+    expression.contains(&format!("{table}.*"))
+}
+
 /// Where `word` begins outside of quotes and parentheses.
 fn find_outside(text: &str, word: &str) -> Option<usize> {
     let mut scan = Scan::default();
@@ -120,6 +125,13 @@ mod tests {
             with_tablespace("USING btree (a)", Some(&space)),
             "USING btree (a) tablespace fast"
         );
+    }
+
+    #[test]
+    fn a_whole_row_is_seen() {
+        let table = Ident::new("My T").unwrap();
+        assert!(uses_whole_row("CHECK ((\"My T\".* IS NOT NULL))", &table));
+        assert!(!uses_whole_row("CHECK ((a IS NOT NULL))", &table));
     }
 
     #[test]

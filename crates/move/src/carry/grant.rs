@@ -12,6 +12,11 @@ use corridor_pg::{Ident, QualifiedName};
 use super::{Carried, Carry};
 use crate::plan::Step;
 
+/// A role (none is everybody), and whether it may pass its privileges on.
+type Grantee<'g> = (Option<&'g Ident>, bool);
+/// A column (none is the whole relation), and a privilege on it.
+type Privilege<'g> = (Option<&'g Ident>, &'g str);
+
 /// Adds revokes and grants on the target, its partitions and its identity sequences.
 pub fn carry(carry: &Carry<'_>, out: &mut Carried) {
     let owner = &carry.table.owner;
@@ -73,7 +78,7 @@ fn steps(
         ));
     }
     // One statement for each grantee, grant option and column list; roles in a fixed order.
-    let mut grouped: BTreeMap<(Option<&Ident>, bool), BTreeSet<(Option<&Ident>, &str)>> = BTreeMap::new();
+    let mut grouped: BTreeMap<Grantee<'_>, BTreeSet<Privilege<'_>>> = BTreeMap::new();
     for grant in wanted.iter().filter(|g| !(is_owner_whole && of_owner(g))) {
         let privileges = grouped
             .entry((grant.grantee.as_ref(), grant.is_grantable))

@@ -1,7 +1,7 @@
 //! Not-null constraints; from PostgreSQL 18 on they have names and may be `not valid`.
 
 use super::{Carried, Carry};
-use crate::fault::COLUMN_NOT_CARRIED;
+use crate::fault::DEFINITION_NOT_CARRIED;
 
 /// Adds `not null` behind the columns that have it, with the constraint's name where there is one.
 pub fn carry(carry: &Carry<'_>, out: &mut Carried) {
@@ -14,7 +14,7 @@ pub fn carry(carry: &Carry<'_>, out: &mut Carried) {
         };
         if !constraint.is_validated {
             out.refuse(
-                &COLUMN_NOT_CARRIED,
+                &DEFINITION_NOT_CARRIED,
                 format!("column {}: {} is not validated", column.name, constraint.name),
             );
             continue;

@@ -5,6 +5,7 @@ use corridor_pg::Code;
 use corridor_pg::catalog::{ConstraintKind, DependentReason, PublicationReach, ReplicaIdentity};
 use corridor_pg::ident::join;
 
+use super::definition::uses_whole_row;
 use super::{Carried, Carry};
 use crate::fault;
 
@@ -50,11 +51,33 @@ pub fn carry(carry: &Carry<'_>, out: &mut Carried) {
         };
         out.refuse(code, dependent.what.clone());
     }
+    refuse_whole_rows(carry, out);
     if !table.event_triggers.is_empty() {
         out.warnings.push(format!(
             "event triggers ({}) will see the statements of the move",
             join(&table.event_triggers, ", ")
         ));
+    }
+}
+
+fn refuse_whole_rows(carry: &Carry<'_>, out: &mut Carried) {
+    let table = carry.table;
+    let checks = table
+        .constraints
+        .iter()
+        .filter(|c| c.kind == ConstraintKind::Check);
+    let checks = checks.map(|c| (c.name.to_string(), c.definition.as_str()));
+    let indexes = table
+        .indexes
+        .iter()
+        .map(|i| (i.name.to_string(), i.definition.as_str()));
+    let columns = table.columns.iter();
+    let columns = columns.filter_map(|c| Some((c.name.to_string(), c.generated_sql.as_deref()?)));
+    for (name, definition) in checks.chain(indexes).chain(columns) {
+        if uses_whole_row(definition, &table.name.name) {
+            let why = format!("{name} uses the whole row of the table: {definition}");
+            out.refuse(&fault::DEFINITION_NOT_CARRIED, why);
+        }
     }
 }
 
@@ -112,6 +135,11 @@ mod tests {
             t.constraints[0].kind = ConstraintKind::Exclusion;
         };
         assert_eq!(codes(exclusion), ["MOV-038"]);
+        let whole_row = |t: &mut Table| {
+            t.constraints
+                .push(sample::check("x", "CHECK ((persons.* IS NOT NULL))"))
+        };
+        assert_eq!(codes(whole_row), ["MOV-048"]);
         assert_eq!(
             codes(|t| t.dependents.push(dependent(DependentReason::Other))),
             ["MOV-040"]

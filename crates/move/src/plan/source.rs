@@ -113,6 +113,7 @@ fn why_not_key(table: &Table, index: &Index) -> Option<String> {
             .is_some_and(|o| o.schema.as_str() == "pg_catalog");
         let why = match () {
             () if !column.is_not_null => "may be null",
+            () if column.is_generated() => "is generated",
             () if !key.is_default_opclass || !is_builtin => {
                 "has an operator class that is not PostgreSQL's default"
             }
@@ -174,7 +175,11 @@ mod tests {
     #[test]
     fn each_unique_index_says_why_it_does_not_do() {
         type Change = fn(&mut Table);
-        let cases: [(Change, &str); 10] = [
+        let cases: [(Change, &str); 11] = [
+            (
+                |t| t.columns[0].generated = Some(corridor_pg::catalog::Generated::Stored),
+                "id is generated",
+            ),
             (|t| t.indexes.clear(), "no unique index"),
             (|t| t.indexes[0].method = Ident::new("gist").unwrap(), "gist"),
             (|t| t.indexes[0].is_valid = false, "invalid"),

@@ -124,3 +124,58 @@ async fn a_view_over_only_the_table_refuses_for_partitions() {
         assert_eq!(scene.try_plan(&Shape::Same, "t").await.unwrap().refusals, []);
     }
 }
+
+/// A reader of a view holds the view's lock while it waits for the table's. Were the view locked after the table, every
+/// reader that comes in between would be a deadlock, and a busy view would never let the swap through.
+#[tokio::test]
+async fn a_reader_that_comes_in_between_is_no_deadlock() {
+    for major in majors() {
+        let mut scene = Scene::new(major, "view_reader", "things", &setup(major)).await;
+        let plan = scene.plan(&hash("id", "3"), "t").await;
+        scene.create(&plan).await;
+        let reader = Scene::session(&scene.database.url).await;
+        let pid = reader.backend_pid();
+        let watcher = Scene::session(&scene.database.url).await;
+        let tx = scene
+            .session
+            .begin(corridor_pg::Isolation::ReadCommitted)
+            .await
+            .unwrap();
+        tx.batch_execute("set local lock_timeout = '3s'").await.unwrap();
+        for step in &plan.swap_first {
+            tx.batch_execute(&step.sql).await.unwrap();
+        }
+        let wanted: Vec<_> = plan
+            .swap_locks
+            .iter()
+            .map(|l| (l.relation.clone(), l.mode))
+            .collect();
+        corridor_pg::lock_budget::lock_tables(&tx, &wanted, 3_000)
+            .await
+            .unwrap();
+        let read = tokio::spawn(async move {
+            reader
+                .query_one("select count(*) from public.plain", &[])
+                .await
+                .unwrap()
+                .get::<_, i64>(0)
+        });
+        let waiting = "select count(*) from pg_locks where pid = $1 and not granted";
+        while watcher
+            .query_one(waiting, &[&pid])
+            .await
+            .unwrap()
+            .get::<_, i64>(0)
+            == 0
+        {
+            tokio::task::yield_now().await;
+        }
+        for step in &plan.swap {
+            tx.batch_execute(&step.sql)
+                .await
+                .unwrap_or_else(|e| panic!("{major}: {}: {e:?}", step.sql));
+        }
+        tx.commit().await.unwrap();
+        assert_eq!(read.await.unwrap(), 50, "{major}");
+    }
+}

@@ -115,6 +115,11 @@ async fn what_hangs_on_a_table_and_is_not_carried_refuses() {
             "create trigger t after insert on things referencing new table as n for each row execute function f()",
             "MOV-041",
         ),
+        ("alter table things add check (things is not null)", "MOV-048"),
+        (
+            "create function h(things) returns int language sql immutable as 'select 1'; create index x on things (h(things))",
+            "MOV-035",
+        ),
         ("create temporary view tv as select * from things", "MOV-044"),
         ("create view tv as select things from things", "MOV-044"),
         (
