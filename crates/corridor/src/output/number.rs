@@ -32,9 +32,9 @@ pub(crate) fn figure(number: f64) -> String {
     format!("{sign}{text}")
 }
 
-/// `1536` as `1.5 KiB`.
+/// `1536` as `1.5 kB`: 1024 to the next, and names as PostgreSQL has them.
 pub(crate) fn bytes(number: u64) -> String {
-    const UNITS: &[&str] = &["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    const UNITS: &[&str] = &["kB", "MB", "GB", "TB", "PB", "EB"];
     if number < 1024 {
         return format!("{number} bytes");
     }
@@ -111,9 +111,9 @@ mod tests {
     #[test]
     fn sizes_and_durations_are_readable() {
         assert_eq!(bytes(1023), "1023 bytes");
-        assert_eq!(bytes(1536), "1.5 KiB");
-        assert_eq!(bytes(1024 * 1024 - 1), "1.0 MiB");
-        assert_eq!(bytes(u64::MAX), "16.0 EiB");
+        assert_eq!(bytes(1536), "1.5 kB");
+        assert_eq!(bytes(1024 * 1024 - 1), "1.0 MB");
+        assert_eq!(bytes(u64::MAX), "16.0 EB");
         assert_eq!(seconds(0.44), "0.4 s");
         assert_eq!(seconds(59.6), "1 min");
         assert_eq!(seconds(185.0), "3 min 5 s");

@@ -98,7 +98,12 @@ impl Run {
                 continue;
             }
             for line in text.lines() {
-                let is_one_word = !line.trim_start().contains(' ');
+                assert!(!line.starts_with("WARN") && !line.starts_with("ERROR"), "{line}");
+                // Logs are for `grep`: one line each.
+                let is_log = ["INFO ", "DEBUG", "TRACE"]
+                    .iter()
+                    .any(|level| line.starts_with(level));
+                let is_one_word = is_log || !line.trim_start().contains(' ');
                 let columns = line.chars().count();
                 assert!(
                     is_one_word || columns <= 80,

@@ -64,6 +64,22 @@ async fn a_wrong_password_exits_3_and_is_not_shown() {
 }
 
 #[tokio::test]
+async fn what_happens_inside_is_told_when_asked_for() {
+    let database = database("logs_inside").await;
+    let run = corridor_on(&database, &["status", "-vv"])
+        .run()
+        .await
+        .expect_code(0);
+    assert!(
+        run.stderr.contains("DEBUG corridor_pg::connect: connected"),
+        "{}",
+        run.stderr
+    );
+    let run = corridor_on(&database, &["status"]).run().await.expect_code(0);
+    assert_eq!(run.stderr, "");
+}
+
+#[tokio::test]
 async fn a_missing_database_exits_3() {
     let here = database("faults_here").await;
     let url = here.url.replace(&here.name, "not_there");

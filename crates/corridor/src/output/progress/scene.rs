@@ -318,7 +318,7 @@ mod tests {
         assert_eq!(scene.take(&rows(453_000)), None);
         insta::assert_snapshot!(
             scene.line().unwrap(),
-            @"copy 45.3 %, 453,000 of about 1,000,000 rows, 23,456 rows/s, 3.0 GiB, about 23 s left; 12 changes pending"
+            @"copy 45.3 %, 453,000 of about 1,000,000 rows, 23,456 rows/s, 3.0 GB, about 23 s left; 12 changes pending"
         );
         assert!(
             scene
@@ -329,7 +329,7 @@ mod tests {
         assert_eq!(scene.take(&lag(7_400.0)), None, "the same reason is no news");
         insta::assert_snapshot!(scene.block().join("\n"), @r"
         copy      [##################----------------------] 45.3 %
-          453,000 of about 1,000,000 rows, 23,456 rows/s, 3.0 GiB, about 23 s left
+          453,000 of about 1,000,000 rows, 23,456 rows/s, 3.0 GB, about 23 s left
           held: replica_lag_ms is 7400 ms, limit 5000 ms; 12 changes pending
         ");
         assert!(scene.block().iter().all(|line| line.len() <= WIDTH));
