@@ -287,6 +287,53 @@ async fn a_killed_worker_is_taken_over() {
 }
 
 #[tokio::test]
+async fn killed_at_random_instants_it_loses_nothing_and_can_still_go_back() {
+    const SLOWLY: &[&str] = &[
+        "move",
+        "persons",
+        "--execute",
+        "--auto-cutover",
+        "--set",
+        "lease.ttl_ms=1000",
+        "--set",
+        "chunk.target_ms=20",
+        "--set",
+        "nice=1",
+    ];
+    let seed = fastrand::u64(..);
+    let mut random = fastrand::Rng::with_seed(seed);
+    let within = Duration::from_millis(50)..Duration::from_millis(2_500);
+    let stage = Stage::with_rows("random_kills", 30_000).await;
+    let mut worker = Worker::start(&stage.database, &[SLOWLY, SHAPE].concat());
+    worker.until(|v| v["event"] == "stored").await;
+    let mut kills = 0;
+    for round in 0..12 {
+        kills += u32::from(worker.kill_at_random(within.clone(), &mut random).await);
+        // In the last rounds on the way back.
+        let status = stage.status().await;
+        println!(
+            "{round}: {} {} {}",
+            status["state"], status["current_operation"], status["waits_for"]
+        );
+        let verb = match status["waits_for"] == "finish" && round > 6 {
+            true => "rollback",
+            false => "resume",
+        };
+        worker = Worker::start(&stage.database, &[verb, "persons"]);
+    }
+    assert!(kills > 6, "seed {seed}: {kills} kills");
+    worker.kill_at_random(within, &mut random).await;
+    let status = stage.status().await;
+    if status["state"] == "planned" {
+        stage.run(&["stop", "persons"]).await.expect_code(0);
+    } else if status["state"] != "rolled_back" {
+        stage.run(&["rollback", "persons"]).await.expect_code(0);
+    }
+    assert_eq!(stage.kind().await, "r", "seed {seed}");
+    stage.settle().await;
+}
+
+#[tokio::test]
 async fn the_second_ctrl_c_leaves_at_once() {
     let stage = Stage::new("twice").await;
     let worker = stage.held_move().await;

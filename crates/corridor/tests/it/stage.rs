@@ -3,6 +3,7 @@
 //! The brake: a throttle signal of one's own, `select count(*) from gate`, limit 0. While `gate` has a row the copy is
 //! held, certainly and for as long as the test wants.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use corridor_testbed::Database;
@@ -36,8 +37,12 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) async fn new(label: &str) -> Stage {
+        Stage::with_rows(label, ROWS).await
+    }
+
+    pub(crate) async fn with_rows(label: &str, rows: u64) -> Stage {
         let database = database(label).await;
-        Table::persons("persons", ROWS)
+        Table::persons("persons", rows)
             .create(&database.url)
             .await
             .unwrap();
@@ -50,7 +55,7 @@ impl Stage {
             clients: 2,
             mix: Mix::ingestion(),
             rate_per_s: Some(200.0),
-            ..TrafficOptions::new(Table::persons("persons", ROWS))
+            ..TrafficOptions::new(Table::persons("persons", rows))
         };
         let traffic = Traffic::start(&database.url, options).await.unwrap();
         Stage {
@@ -185,6 +190,18 @@ impl Worker {
             .await
             .unwrap();
         assert!(sent.success());
+    }
+
+    /// Kills it with SIGKILL; false when it had ended before. What it says is read, so that it never waits for us.
+    pub(crate) async fn kill_at_random(
+        mut self,
+        within: Range<Duration>,
+        random: &mut fastrand::Rng,
+    ) -> bool {
+        let lines = &mut self.lines;
+        let read = async { while let Ok(Some(_)) = lines.next_line().await {} };
+        let killed = corridor_testbed::faults::kill_at_random(&mut self.child, within, random);
+        tokio::join!(read, killed).1.unwrap().was_running
     }
 
     /// Its last document, and its exit code.
