@@ -45,8 +45,8 @@ async fn main() -> Result<()> {
         let started = Instant::now();
         client
             .batch_execute(
-                "update persons set properties = properties || jsonb_build_object('x', \
-                 (select string_agg(md5(i::text), '') from generate_series(1, 80) i)) where team_id = -1 and id = 0",
+                "insert into persons select -2, count(*), '00000000-0000-0000-0000-000000000000', jsonb_build_object('x', \
+                 (select string_agg(md5(i::text), '') from generate_series(1, 80) i)) from persons where team_id = -2",
             )
             .await
             .map_err(|source| corridor_testbed::Error::Postgres {

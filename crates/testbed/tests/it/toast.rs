@@ -61,7 +61,7 @@ async fn the_incident_is_held_as_long_as_wanted() {
         ..Table::persons("persons", 2_000)
     };
     table.create(&url).await.unwrap();
-    let run: ToastRun = exhaust_toast_ids(&cluster, "postgres", "persons", 100_000)
+    let run: ToastRun = exhaust_toast_ids(&cluster, "postgres", "persons", 170_000)
         .await
         .unwrap();
     let options = TrafficOptions {
