@@ -98,16 +98,7 @@ impl Scene {
                 attempts,
             } => {
                 self.trouble = None;
-                let what = if *is_back { "swapped back" } else { "swapped" };
-                let tries = match attempts {
-                    0 | 1 => String::new(),
-                    n => format!(" in {n} attempts"),
-                };
-                Some(format!(
-                    "{what}{tries}: locks waited for {}, held for {}",
-                    millis(*waited_ms),
-                    millis(*held_ms)
-                ))
+                Some(swapped(*is_back, *waited_ms, *held_ms, *attempts))
             }
         }
     }
@@ -241,6 +232,16 @@ pub(crate) fn pending(changes: i64) -> String {
         10_000.. => "10,000 or more changes pending".to_owned(),
         n => format!("{} changes pending", grouped(n.unsigned_abs())),
     }
+}
+
+fn swapped(is_back: bool, waited_ms: f64, held_ms: f64, attempts: u32) -> String {
+    let what = if is_back { "swapped back" } else { "swapped" };
+    let tries = match attempts {
+        0 | 1 => String::new(),
+        n => format!(" in {n} attempts"),
+    };
+    let (waited, held) = (millis(waited_ms), millis(held_ms));
+    format!("{what}{tries}: locks waited for {waited}, held for {held}")
 }
 
 fn verified(report: &corridor_mirror::verify::Report) -> String {
