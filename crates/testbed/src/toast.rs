@@ -78,7 +78,11 @@ impl ToastRun {
                         shared.is_void.store(true, Ordering::Relaxed);
                         break;
                     }
-                    std::thread::sleep(counter.poll_interval());
+                    // While ids are free every look counts: clients take thousands a second then.
+                    std::thread::sleep(match course.is_walking {
+                        true => counter.poll_interval(),
+                        false => Duration::from_millis(1),
+                    });
                 }
             })
             .map_err(Error::io("starting the thread that holds the incident"))?;

@@ -13,7 +13,7 @@ pub enum Flavour {
     /// `uuid uuid, properties jsonb, created_at timestamptz, version bigint`.
     Persons,
     /// `token bigint, note text, amount numeric, blob text, slot bigint, version bigint`; all but token and version
-    /// can be null. `slot` is unique.
+    /// can be null. `slot` is unique, unless [`Table::is_slot_unique`] says otherwise.
     Ledger,
 }
 
@@ -32,6 +32,9 @@ pub struct Table {
     pub large_percent: u64,
     /// The size of a large value. It does not compress.
     pub large_bytes: usize,
+    /// False: the second value of a ledger table has no constraint, as a table needs that is to be partitioned by its
+    /// key. Its values are distinct all the same, in between transactions.
+    pub is_slot_unique: bool,
 }
 
 /// What the ledger knows of a row that is there.
@@ -65,6 +68,7 @@ impl Table {
             rows,
             large_percent: 10,
             large_bytes: 2560,
+            is_slot_unique: true,
         }
     }
 
@@ -77,6 +81,7 @@ impl Table {
             rows,
             large_percent: 5,
             large_bytes: 2560,
+            is_slot_unique: true,
         }
     }
 
@@ -122,11 +127,13 @@ impl Table {
             Flavour::Persons => {
                 "uuid uuid not null, properties jsonb not null, created_at timestamptz not null default now(), \
                  version bigint not null default 0"
+                    .to_owned()
             }
-            Flavour::Ledger => {
-                "token bigint not null, note text, amount numeric, blob text, slot bigint unique, \
-                 version bigint not null default 0"
-            }
+            Flavour::Ledger => format!(
+                "token bigint not null, note text, amount numeric, blob text, slot bigint{}, \
+                 version bigint not null default 0",
+                if self.is_slot_unique { " unique" } else { "" }
+            ),
         };
         format!("create table {} ({}, {rest})", self.name, key.join(", "))
     }
