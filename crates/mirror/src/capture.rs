@@ -7,10 +7,11 @@
 use std::fmt::Write as _;
 
 use corridor_pg::fence::Fence;
-use corridor_pg::{FaultContext, Literal, QualifiedName, Result};
+use corridor_pg::{Fault, FaultContext, Literal, QualifiedName, Result};
 use tokio_postgres::GenericClient;
 
 use crate::Mirror;
+use crate::fault::CAPTURE_SWITCHED_OFF;
 use crate::spec::MirrorSpec;
 
 impl MirrorSpec {
@@ -159,6 +160,34 @@ impl MirrorSpec {
 }
 
 impl Mirror {
+    /// Fails with `MIR-007` unless every capture trigger is on the source, and fires always. `table_count`: the source
+    /// and its partitions. A switch of triggers (`disable trigger all`, and back) leaves its trace here.
+    pub async fn check_capture(&self, client: &impl GenericClient, table_count: usize) -> Result<()> {
+        let spec = self.spec();
+        let name = |what: &str| spec.capture_name(what).as_str().to_owned();
+        // Row triggers are cloned to partitions under their own name; the one for truncates is made on each table.
+        let names: Vec<String> = ["new", "old", "key", "truncate"].into_iter().map(name).collect();
+        let row = client
+            .query_one(
+                include_str!("../sql/capture/count.sql"),
+                &[&spec.source.to_string(), &names],
+            )
+            .await
+            .doing(|| "looking at the capture triggers")?;
+        let firing: i64 = row.get("firing");
+        let wanted = names.len() * table_count;
+        if usize::try_from(firing) == Ok(wanted) {
+            return Ok(());
+        }
+        Err(Fault::new(
+            &CAPTURE_SWITCHED_OFF,
+            format!(
+                "{}: {firing} of {wanted} capture triggers fire always",
+                spec.source
+            ),
+        ))
+    }
+
     /// How many changes wait in the log, counted up to `limit` (the log may be long, the answer is for a display).
     pub async fn pending(&self, client: &impl GenericClient, limit: i64) -> Result<i64> {
         let sql = format!(

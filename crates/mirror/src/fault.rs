@@ -70,6 +70,19 @@ pub static LEDGER_INCONSISTENT: Code = Code {
            somebody changed Corridor's tables by hand.",
 };
 
+/// Somebody switched the capture triggers off, or dropped them.
+pub static CAPTURE_SWITCHED_OFF: Code = Code {
+    id: "MIR-007",
+    title: "the capture triggers do not all fire",
+    retry: Retry::Never,
+    exit: Exit::Refused,
+    hint: "Writes may have passed unseen: `rollback` (before the cut-over) or `finish` (after it), and move again.",
+    page: "Every write to the source must be captured by Corridor's triggers, which are ENABLE ALWAYS. Somebody disabled, \
+           dropped or re-enabled them in another mode (`alter table … disable trigger all` does it), or a partition \
+           was attached without them. What was written meanwhile may be missing in the change log, so the move stops. \
+           Before the cut-over, `rollback` and move again. After it the way back is closed: `finish`.",
+};
+
 /// All codes of this room.
 pub static CODES: &[&Code] = &[
     &ROW_DOES_NOT_FIT,
@@ -78,4 +91,5 @@ pub static CODES: &[&Code] = &[
     &TRUNCATED,
     &TOO_MANY_PENDING,
     &LEDGER_INCONSISTENT,
+    &CAPTURE_SWITCHED_OFF,
 ];

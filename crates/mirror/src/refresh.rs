@@ -114,6 +114,11 @@ impl Mirror {
         }
     }
 
+    /// A round with no limit, for the holder of `still`.
+    pub async fn round_still(&self, _still: &Still<'_>, writer: &mut Session, fence: &Fence) -> Result<Round> {
+        self.round_once(writer, None, fence, Batch::EVERYTHING, 0).await
+    }
+
     /// Does `work` while no copier and no round runs, after a round that left the target equal to the source as of
     /// one snapshot. For building indexes.
     pub async fn while_still<T>(
@@ -188,7 +193,8 @@ impl Mirror {
             .await
             .doing(|| "preparing the last refresh")?;
         let batch = self.read_batch(tx, limit, 0).await?;
-        if batch.is_truncated || !batch.other_ids.is_empty() {
+        // A truncate that waits, or one that was replayed and whose copy is not through.
+        if batch.is_truncated || !self.is_copied(tx).await? {
             return Err(self.truncated());
         }
         if !batch.is_whole {

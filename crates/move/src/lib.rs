@@ -15,6 +15,7 @@ pub mod fault;
 pub mod names;
 pub mod plan;
 pub mod preflight;
+pub mod run;
 pub mod shape;
 
 pub use plan::MovePlan;

@@ -28,7 +28,11 @@ async fn a_swap_of_unique_values_goes_through_whatever_the_limit() {
             .unwrap();
         let mut rounds = 0;
         while bench.mirror.pending(&*bench.app, 1).await.unwrap() > 0 {
-            bench.mirror.round(&mut bench.writer, &bench.observer, &bench.fence, 1, 0).await.unwrap();
+            bench
+                .mirror
+                .round(&mut bench.writer, &bench.observer, &bench.fence, 1, 0)
+                .await
+                .unwrap();
             rounds += 1;
             assert!(rounds < 100, "the swap does not get through");
         }

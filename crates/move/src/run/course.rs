@@ -1,6 +1,7 @@
 //! From state to state: what a worker does until nothing is left to do, a person is needed, or it has to leave.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use corridor_migration::step::{Action, duties};
 use corridor_migration::{Event, OperationState, Side, State, Verb, store};
@@ -32,32 +33,32 @@ pub(crate) enum Ending {
 }
 
 /// Works until there is nothing left to do without a person. `is_attending`: stay while it waits, and keep in step.
-pub(crate) async fn run(deck: &Arc<Deck>, is_attending: bool, mut does_verify_back: bool) -> Result<Ending> {
+pub(crate) async fn run(deck: &Arc<Deck>, is_attending: bool) -> Result<Ending> {
     let mut seat = Seat::new("control");
     loop {
         deck.wind_up();
         if deck.must_leave() {
             return Ok(Ending::Left);
         }
-        let outcome = turn(deck, &mut seat, is_attending, &mut does_verify_back).await;
+        let outcome = turn(deck, &mut seat, is_attending).await;
         let failure = deck.take_failure().map(Stop::Fault);
         match (outcome, failure) {
             (Ok(Some(state)), None) => return Ok(Ending::In(state)),
             (Ok(_), None) | (Err(Stop::Turn), None) => {}
             (Err(Stop::Fault(fault)), _) | (_, Some(Stop::Fault(fault))) => {
-                return record_failure(deck, &mut seat, fault).await;
+                // Somebody stands in the way of the swap: who stays to keep the tables in step, stays.
+                let goes_on = is_attending && fault.code().id == CUTOVER_BLOCKED.id;
+                let recorded = record_failure(deck, &mut seat, fault).await;
+                if !goes_on {
+                    return recorded;
+                }
             }
             (_, Some(Stop::Turn)) => {}
         }
     }
 }
 
-async fn turn(
-    deck: &Arc<Deck>,
-    seat: &mut Seat,
-    is_attending: bool,
-    verify_back: &mut bool,
-) -> Step<Option<State>> {
+async fn turn(deck: &Arc<Deck>, seat: &mut Seat, is_attending: bool) -> Step<Option<State>> {
     let state = store::read_state(&**seat.session(deck).await?, deck.fence.migration_id).await?;
     match duties(&state).first() {
         Some(Action::Work) => forward(deck, seat).await?,
@@ -65,19 +66,19 @@ async fn turn(
             let verb = Event::asked(Verb::Cutover, "cutover.auto");
             record(deck, seat, &[verb]).await?;
         }
-        Some(Action::CatchUp) if is_attending => stand_by(deck, &deck.forward).await?,
+        Some(Action::CatchUp) if is_attending => stand_by(deck, seat, &deck.forward).await?,
         Some(Action::Swap) => cut_over(deck, seat).await?,
         Some(Action::MirrorBack) => {
             after_cut_over(deck, seat).await?;
-            if std::mem::take(verify_back) {
+            if deck.take_verify_back() {
                 verify_the_way_back(deck).await?;
             }
             if !is_attending {
                 return Ok(Some(state));
             }
-            stand_by(deck, &deck.reverse).await?;
+            stand_by(deck, seat, &deck.reverse).await?;
         }
-        Some(Action::SwapBack) => swap_back(deck).await?,
+        Some(Action::SwapBack) => swap_back(deck, seat).await?,
         Some(Action::CleanUp) => clean_up(deck).await?,
         Some(Action::Retire) => retire(deck).await?,
         Some(Action::LookUpOwner) => resolve(deck, seat).await?,
@@ -356,24 +357,36 @@ async fn after_cut_over(deck: &Arc<Deck>, seat: &mut Seat) -> Step<()> {
     Ok(())
 }
 
-async fn stand_by(deck: &Arc<Deck>, mirror: &Arc<Mirror>) -> Step<()> {
+/// Keeps `mirror` in step until something else is to be done. A truncate that is replayed meanwhile empties the
+/// target; it is copied again.
+async fn stand_by(deck: &Arc<Deck>, seat: &mut Seat, mirror: &Arc<Mirror>) -> Step<()> {
     with_applier(deck, mirror, async || {
-        let mut halted = deck.halted();
-        let mut interrupt = deck.interrupt.clone();
-        tokio::select! {
-            _ = halted.wait_for(|h| *h) => {}
-            _ = interrupt.wait_for(|i| *i) => {}
+        loop {
+            copy_what_is_left(deck, seat, mirror).await?;
+            deck.pause(Duration::from_millis(500)).await?;
         }
-        Ok(())
     })
     .await
 }
 
-async fn swap_back(deck: &Arc<Deck>) -> Step<()> {
+async fn swap_back(deck: &Arc<Deck>, seat: &mut Seat) -> Step<()> {
     with_applier(deck, &deck.reverse, async || {
+        copy_what_is_left(deck, seat, &deck.reverse).await?;
         swap(deck, &Direction::back(deck)).await
     })
     .await
+}
+
+/// Copies the lanes that are not done: all of them after a truncate was replayed.
+async fn copy_what_is_left(deck: &Arc<Deck>, seat: &mut Seat, mirror: &Arc<Mirror>) -> Step<()> {
+    loop {
+        let lanes = mirror.lanes(&**seat.session(deck).await?).await?;
+        let unfinished: Vec<_> = lanes.into_iter().filter(|lane| !lane.is_done).collect();
+        if unfinished.is_empty() {
+            return Ok(());
+        }
+        crew::work(deck, mirror, Task::Copy, unfinished, 0).await?;
+    }
 }
 
 /// An ambiguous swap: the catalogue and the record, which commit together, say what happened.

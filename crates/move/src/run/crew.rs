@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use corridor_mirror::fault::TRUNCATED;
 use corridor_mirror::lane::Lane;
 use corridor_mirror::{Mirror, Sizer};
+use corridor_pg::Result;
 use tokio::task::JoinSet;
+use tokio_postgres::GenericClient;
 
 use crate::run::deck::Deck;
 use crate::run::report::Progress;
@@ -161,7 +163,7 @@ async fn advance(crew: &Crew, seat: &mut Seat, lane: &Lane, sizer: &mut Sizer) -
     let session = seat.session(deck).await?;
     let started = Instant::now();
     let outcome = match crew.task {
-        Task::Copy => match deck.check_definition(&**session).await {
+        Task::Copy => match may_copy(crew, &**session).await {
             Ok(()) => crew
                 .mirror
                 .copy_chunk(session, &deck.fence, lane.lane, sizer)
@@ -199,6 +201,15 @@ async fn advance(crew: &Crew, seat: &mut Seat, lane: &Lane, sizer: &mut Sizer) -
             Ok(false)
         }
     }
+}
+
+/// Before each chunk: is the table still the one that the plan was made for, and is every write to it captured?
+async fn may_copy(crew: &Crew, client: &impl GenericClient) -> Result<()> {
+    let is_back = Arc::ptr_eq(&crew.mirror, &crew.deck.reverse);
+    if !is_back {
+        crew.deck.check_definition(client).await?;
+    }
+    crew.deck.check_capture(client, is_back).await
 }
 
 /// Rows per second over the last seconds.

@@ -1,6 +1,6 @@
 //! What all tasks of one worker share: the plan, the lease, the two mirrors, and the signals to go on or to end.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -45,6 +45,7 @@ pub(crate) struct Deck {
     pub(crate) leave: watch::Sender<Leave>,
     words: Mutex<Map<String, Value>>,
     pending: AtomicI64,
+    verifies_back: AtomicBool,
 }
 
 /// What a deck is made of.
@@ -83,6 +84,7 @@ impl Deck {
             leave: watch::Sender::new(Leave::Hold { reasons: Vec::new() }),
             words: Mutex::new(Map::new()),
             pending: AtomicI64::new(0),
+            verifies_back: AtomicBool::new(false),
         }
     }
 
@@ -214,6 +216,29 @@ impl Deck {
                 changed.join(", its ")
             ),
         ))
+    }
+
+    /// Fails with `MIR-007` when writes to the source may pass the capture by. After it is installed.
+    pub(crate) async fn check_capture(&self, client: &impl GenericClient, is_back: bool) -> Result<()> {
+        match is_back {
+            false => self.forward.check_capture(client, 1).await,
+            // The new table itself, and its partitions.
+            true => {
+                self.reverse
+                    .check_capture(client, 1 + self.plan.partitions.len())
+                    .await
+            }
+        }
+    }
+
+    /// Asked for after the cut-over: compare the way back once.
+    pub(crate) fn ask_verify_back(&self) {
+        self.verifies_back.store(true, Ordering::Relaxed);
+    }
+
+    /// True once for each time that it was asked for.
+    pub(crate) fn take_verify_back(&self) -> bool {
+        self.verifies_back.swap(false, Ordering::Relaxed)
     }
 
     /// Fails with `MOV-108` when the new table is not as the cut-over left it.

@@ -114,6 +114,7 @@ pub(crate) async fn grant(
         Verb::Verify if applied.state.name() == corridor_migration::StateName::Running => {
             store::repeat_operation(tx, &deck.lease, "verify").await?;
         }
+        Verb::Verify => deck.ask_verify_back(),
         Verb::Finish => begin_finish(deck, tx, argument).await?,
         _ => {}
     }
@@ -171,8 +172,12 @@ pub(crate) async fn measure(deck: Arc<Deck>, mut end: watch::Receiver<bool>) {
                 None
             }
         };
-        if let Some(leave) = leave {
-            publish(&deck, leave);
+        if let Some(leave) = leave
+            && publish(&deck, leave.clone())
+            && let Ok(session) = seat.session(&deck).await
+            && let Err(fault) = note(&deck, session, &leave).await
+        {
+            tracing::debug!(%fault, "the throttle's word was not written into the journal");
         }
         tokio::select! {
             () = tokio::time::sleep(interval) => {}
@@ -181,7 +186,8 @@ pub(crate) async fn measure(deck: Arc<Deck>, mut end: watch::Receiver<bool>) {
     }
 }
 
-fn publish(deck: &Deck, leave: Leave) {
+/// True when the answer changed: then it is worth a line in the journal.
+fn publish(deck: &Deck, leave: Leave) -> bool {
     let is_new = deck.leave.borrow().is_go() != leave.is_go();
     if is_new || !leave.is_go() {
         let reasons = match &leave {
@@ -191,4 +197,12 @@ fn publish(deck: &Deck, leave: Leave) {
         deck.say(&Progress::Throttle { reasons });
     }
     deck.leave.send_replace(leave);
+    is_new
+}
+
+async fn note(deck: &Deck, session: &mut Session, leave: &Leave) -> Result<()> {
+    let tx = session.begin(Isolation::ReadCommitted).await?;
+    let detail = serde_json::to_value(leave).unwrap_or_default();
+    store::note(&tx, &deck.lease, "throttle", None, &detail).await?;
+    tx.commit().await.doing(|| "writing the journal")
 }

@@ -14,6 +14,7 @@
 //! commit on the server, and a new refresh must not begin before that is certain (see [`seat`]).
 
 pub(crate) mod apply;
+pub(crate) mod busy;
 pub(crate) mod course;
 pub(crate) mod crew;
 pub(crate) mod deck;

@@ -24,7 +24,7 @@ pub(crate) async fn prepare(deck: &Arc<Deck>) -> Step<()> {
         match prepare_once(deck, session).await {
             Ok(()) => return Ok(()),
             Err(fault) => {
-                say_busy(deck, session, &fault).await;
+                say_busy(deck, &mut seat, &fault).await?;
                 seat.recover(deck, fault).await?;
             }
         }
@@ -112,23 +112,15 @@ async fn capture(deck: &Deck, session: &mut Session) -> Result<()> {
 }
 
 /// Says who holds the table when a lock was not free.
-pub(crate) async fn say_busy(deck: &Deck, session: &Session, fault: &Fault) {
-    if fault.code().id != corridor_pg::fault::LOCK_TIMEOUT.id || session.is_closed() {
-        return;
+pub(crate) async fn say_busy(deck: &Deck, seat: &mut Seat, fault: &Fault) -> Step<()> {
+    if fault.code().id != corridor_pg::fault::LOCK_TIMEOUT.id {
+        return Ok(());
     }
     let relations: Vec<QualifiedName> = vec![deck.plan.source.name.clone()];
-    let found = corridor_pg::lock_budget::holders(session, &relations, &[session.backend_pid()]).await;
-    deck.say(&Progress::LockBusy {
-        what: fault.to_string(),
-        holders: found
-            .unwrap_or_default()
-            .iter()
-            .map(ToString::to_string)
-            .take(10)
-            .collect(),
-        attempt: 0,
-        attempts_max: 0,
-    });
+    let attempt = seat.attempt();
+    let session = seat.session(deck).await?;
+    crate::run::busy::say(deck, session, &relations, 0, &fault.to_string(), attempt).await;
+    Ok(())
 }
 
 /// Builds what the plan has left for after the copy; rounds and copiers wait meanwhile, so that the target stands

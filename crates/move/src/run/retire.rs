@@ -48,7 +48,7 @@ async fn in_one_transaction(
         match outcome {
             Ok(()) => return Ok(()),
             Err(fault) => {
-                say_busy(deck, session, &fault).await;
+                say_busy(deck, seat, &fault).await?;
                 seat.recover(deck, fault).await?;
             }
         }

@@ -12,8 +12,10 @@ use crate::run::stop::{Step, Stop};
 const RECONNECT_WAIT_MAX: Duration = Duration::from_secs(15 * 60);
 /// Consecutive failures of the same piece of work before the worker gives up.
 const FAILURES_MAX: u32 = 200;
-const PAUSE_MS_MIN: u64 = 20;
-const PAUSE_MS_MAX: u64 = 5_000;
+/// Shortest and longest pause before the next try.
+const PAUSE_MS: (u64, u64) = (20, 5_000);
+/// The same after a lock that was not free.
+const LOCK_PAUSE_MS: (u64, u64) = (500, 10_000);
 
 /// A connection with a role, opened when it is needed.
 #[derive(Debug)]
@@ -88,6 +90,11 @@ impl Seat {
         }
     }
 
+    /// Failures in a row, and how many are allowed.
+    pub(crate) fn attempt(&self) -> (u32, u32) {
+        (self.failures + 1, FAILURES_MAX)
+    }
+
     /// The work went through.
     pub(crate) fn succeeded(&mut self) {
         self.failures = 0;
@@ -104,7 +111,10 @@ impl Seat {
         if self.failures > FAILURES_MAX || (fault.code().retry == Retry::Never && !is_lost) {
             return Err(Stop::Fault(fault));
         }
-        let ceiling = (PAUSE_MS_MIN << self.failures.min(8)).min(PAUSE_MS_MAX);
+        // Whoever waited for a lock made others wait behind it: they get several times as long to go on.
+        let is_lock = fault.code().id == corridor_pg::fault::LOCK_TIMEOUT.id;
+        let (least, most) = if is_lock { LOCK_PAUSE_MS } else { PAUSE_MS };
+        let ceiling = (least << self.failures.min(8)).min(most);
         let pause_ms = fastrand::u64(ceiling / 2..=ceiling);
         deck.say(&Progress::Retrying {
             fault: fault.to_string(),

@@ -9,23 +9,26 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use corridor_migration::{Event, store};
-use corridor_mirror::Mirror;
-use corridor_pg::lock_budget::{LockBudget, LockMode, holders, lock_tables};
+use corridor_mirror::fault::TRUNCATED;
+use corridor_mirror::{Mirror, Still};
+use corridor_pg::lock_budget::{LockBudget, LockMode, lock_tables};
 use corridor_pg::{Fault, FaultContext, Isolation, QualifiedName, Result, Retry, Session};
 use tokio_postgres::Transaction;
 
 use crate::plan::{Lock, Step as PlanStep};
 use crate::run::deck::Deck;
-use crate::run::fault::{CUTOVER_BLOCKED, NAME_TAKEN_OVER};
+use crate::run::fault::{CUTOVER_BLOCKED, NAME_TAKEN_OVER, SWAP_UNANSWERED};
 use crate::run::owner::{Owner, look_up};
 use crate::run::report::Progress;
 use crate::run::seat::Seat;
 use crate::run::stop::{Step, Stop};
 
-/// Changes that may be left to refresh under the locks: a few milliseconds of work.
-const REST_MAX: i64 = 500;
-/// Changes that may be pending when a try begins; the rest of the budget is for those that arrive meanwhile.
-const PENDING_MAX: i64 = 100;
+/// Changes that may be left to refresh under the locks: some tens of milliseconds of work.
+const REST_MAX: i64 = 2_000;
+/// The mirror is in step when a whole round takes no longer than this.
+const IN_STEP_MS: u64 = 30;
+/// Rounds before a try goes on with what there is.
+const ROUNDS_MAX: u32 = 20;
 /// Nothing in a swap takes longer; if it does, the application is let go on.
 const STATEMENT_MS_MAX: u64 = 3_000;
 /// A worker that is stopped amid a swap (a paused process, a cut network) holds the locks no longer than this.
@@ -98,7 +101,7 @@ pub(crate) async fn swap(deck: &Arc<Deck>, direction: &Direction<'_>) -> Step<()
     let mut pauses = budget.pauses(fastrand::u64(..));
     let mut last: Option<Fault> = None;
     for attempt in 1..=budget.attempts_max.max(1) {
-        until_in_step(deck, direction.ending, &mut eyes).await?;
+        deck.checkpoint()?;
         let session = hands.session(deck).await?;
         match try_once(deck, direction, session, budget.wait_ms_max).await {
             Ok(Tried::Swapped { waited, held }) => {
@@ -142,7 +145,19 @@ pub(crate) async fn swap(deck: &Arc<Deck>, direction: &Direction<'_>) -> Step<()
                         });
                         return Ok(());
                     }
-                    Owner::Unclear(what) => return Err(Stop::Fault(fault.doing(what))),
+                    Owner::Unclear(what) => {
+                        crate::run::course::record(
+                            deck,
+                            &mut eyes,
+                            &[Event::OwnershipAmbiguous { what: what.clone() }],
+                        )
+                        .await?;
+                        return Err(Stop::Fault(
+                            Fault::new(&NAME_TAKEN_OVER, what)
+                                .caused_by(fault)
+                                .with_ambiguous_ownership(),
+                        ));
+                    }
                     _ => last = Some(fault),
                 }
             }
@@ -166,24 +181,26 @@ pub(crate) async fn swap(deck: &Arc<Deck>, direction: &Direction<'_>) -> Step<()
 fn still_ambiguous(stop: Stop, lost: &Fault) -> Stop {
     match stop {
         Stop::Fault(fault) => Stop::Fault(
-            Fault::new(fault.code(), format!("{}; before that: {lost}", fault.detail()))
-                .with_ambiguous_ownership(),
+            Fault::new(&SWAP_UNANSWERED, format!("{lost}; and then: {fault}")).with_ambiguous_ownership(),
         ),
         other => other,
     }
 }
 
-/// Waits until few changes are pending, so that the locks are held for a short time only. The applier works meanwhile.
-async fn until_in_step(deck: &Arc<Deck>, mirror: &Mirror, eyes: &mut Seat) -> Step<()> {
-    loop {
-        deck.checkpoint()?;
-        let session = eyes.session(deck).await?;
-        match mirror.pending(&**session, PENDING_MAX + 1).await {
-            Ok(pending) if pending <= PENDING_MAX => return Ok(()),
-            Ok(_) => deck.pause(Duration::from_millis(20)).await?,
-            Err(fault) => eyes.recover(deck, fault).await?,
+/// Rounds, with the applier held off, until what is left is what came within the last moments.
+///
+/// A busy table is never without pending changes; what counts is how long refreshing them takes.
+async fn get_in_step(deck: &Deck, mirror: &Mirror, still: &Still<'_>, session: &mut Session) -> Result<()> {
+    for _ in 0..ROUNDS_MAX {
+        let round = mirror.round_still(still, session, &deck.fence).await?;
+        if round.is_truncated {
+            return Err(Fault::new(&TRUNCATED, deck.plan.source.name.to_string()));
+        }
+        if round.elapsed_ms <= IN_STEP_MS {
+            return Ok(());
         }
     }
+    Ok(()) // as close as it gets; `refresh_rest` refuses what is too much
 }
 
 async fn try_once(
@@ -192,7 +209,11 @@ async fn try_once(
     session: &mut Session,
     budget_ms: u32,
 ) -> Result<Tried> {
-    let _still = direction.ending.hold_still().await;
+    let still = direction.ending.hold_still().await;
+    match get_in_step(deck, direction.ending, &still, session).await {
+        Ok(()) => {}
+        Err(fault) => return again(fault),
+    }
     let tx = session.begin(Isolation::ReadCommitted).await?;
     let settings = format!(
         "set local statement_timeout = {STATEMENT_MS_MAX}; set local idle_in_transaction_session_timeout = {IDLE_MS_MAX}; \
@@ -206,7 +227,14 @@ async fn try_once(
         .iter()
         .map(|l| (l.relation.clone(), l.mode))
         .collect();
-    if let Err(fault) = lock_tables(&tx, &wanted, budget_ms).await {
+    // Who reads through a view locks the view first and the table after it; so do we.
+    for step in &deck.plan.swap_first {
+        if let Err(fault) = tx.batch_execute(&step.sql).await.doing(|| step.what.clone()) {
+            return again(fault);
+        }
+    }
+    let left_ms = budget_ms.saturating_sub(asked.elapsed().as_millis() as u32);
+    if let Err(fault) = lock_tables(&tx, &wanted, left_ms).await {
         return again(fault);
     }
     let locked = Instant::now();
@@ -214,18 +242,27 @@ async fn try_once(
         Ok(()) => {}
         Err(fault) => return again(fault),
     }
-    match tx.commit().await {
-        Ok(()) => Ok(Tried::Swapped {
-            waited: locked - asked,
-            held: locked.elapsed(),
-        }),
+    // By its own text, so that a log, a proxy and a test can tell this commit from all others. The driver's own word
+    // afterwards finds no transaction any more, which is a warning and nothing else.
+    let committed = tx.batch_execute("commit /* corridor: swap */").await;
+    let held = locked.elapsed();
+    match committed {
+        Ok(()) => {
+            tx.commit().await.ok();
+            Ok(Tried::Swapped {
+                waited: locked - asked,
+                held,
+            })
+        }
         Err(error) => {
             let fault = Fault::from_driver(error).doing(format!("committing {}", direction.what()));
-            // An error that the server sent is an answer: it rolled back. A lost connection is none.
-            Err(if fault.sqlstate().is_none() {
-                fault.with_ambiguous_ownership()
-            } else {
+            // A lost connection is no answer, and neither is a server that ends the session while it commits: it may
+            // have committed already and only waited for a standby. Any other error is an answer: it rolled back.
+            let is_answer = fault.code().retry != Retry::AfterReconnect && fault.sqlstate().is_some();
+            Err(if is_answer {
                 fault
+            } else {
+                fault.with_ambiguous_ownership()
             })
         }
     }
@@ -253,6 +290,7 @@ async fn under_lock(deck: &Deck, direction: &Direction<'_>, tx: &Transaction<'_>
         deck.check_definition(tx).await?;
         deck.check_proof(tx).await?;
     }
+    deck.check_capture(tx, direction.is_back).await?;
     direction.ending.refresh_rest(tx, REST_MAX).await?;
     let mut statements = direction
         .ending
@@ -275,22 +313,20 @@ async fn under_lock(deck: &Deck, direction: &Direction<'_>, tx: &Transaction<'_>
 async fn say_who(
     deck: &Deck,
     direction: &Direction<'_>,
-    observer: &Session,
+    observer: &mut Session,
     our_pid: i32,
     attempt: u32,
     budget: &LockBudget,
     fault: &Fault,
 ) {
     let relations: Vec<QualifiedName> = direction.locks.iter().map(|l| l.relation.clone()).collect();
-    let mut lines = match holders(observer, &relations, &[our_pid, observer.backend_pid()]).await {
-        Ok(found) => found.iter().map(ToString::to_string).collect(),
-        Err(error) => vec![format!("(cannot see who: {error})")],
-    };
-    lines.truncate(10);
-    deck.say(&Progress::LockBusy {
-        what: format!("{}: {fault}", direction.what()),
-        holders: lines,
-        attempt,
-        attempts_max: budget.attempts_max,
-    });
+    crate::run::busy::say(
+        deck,
+        observer,
+        &relations,
+        our_pid,
+        &format!("{}: {fault}", direction.what()),
+        (attempt, budget.attempts_max),
+    )
+    .await;
 }

@@ -259,7 +259,7 @@ async fn work(
     let (end, ended) = watch::channel(false);
     let listener = tokio::spawn(guard::listen(deck.clone(), heart.clone(), ended.clone()));
     let meter = tokio::spawn(guard::measure(deck.clone(), ended));
-    let ending = course::run(deck, order == Order::Resume, order == Order::Verify).await;
+    let ending = course::run(deck, order == Order::Resume).await;
     end.send_replace(true);
     deck.wind_down();
     for task in [listener, meter] {

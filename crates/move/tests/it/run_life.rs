@@ -7,7 +7,7 @@ use corridor_move::run::{Order, Outcome, Progress};
 use corridor_move::shape::ShapeWords;
 use corridor_testbed::traffic::{KeyType, Mix};
 
-fn hash(columns: &str) -> Shape {
+pub(crate) fn hash(columns: &str) -> Shape {
     let by = format!("hash({columns})");
     Shape::parse(&ShapeWords {
         partition_by: Some(&by),
@@ -17,7 +17,7 @@ fn hash(columns: &str) -> Shape {
     .unwrap()
 }
 
-fn range(column: &str, every: &str) -> Shape {
+pub(crate) fn range(column: &str, every: &str) -> Shape {
     let by = format!("range({column})");
     Shape::parse(&ShapeWords {
         partition_by: Some(&by),

@@ -1,0 +1,60 @@
+//! A lock that was not free: who holds it, said to the watcher and written into the journal.
+
+use corridor_migration::store;
+use corridor_pg::lock_budget::holders;
+use corridor_pg::{FaultContext, QualifiedName, Result, Session};
+use serde_json::json;
+
+use crate::run::deck::Deck;
+use crate::run::report::Progress;
+
+/// Holders that are named.
+const HOLDERS_MAX: usize = 10;
+
+/// Names who holds `relations`, our own sessions left out. `attempt`: number and limit.
+pub(crate) async fn say(
+    deck: &Deck,
+    observer: &mut Session,
+    relations: &[QualifiedName],
+    our_pid: i32,
+    what: &str,
+    attempt: (u32, u32),
+) {
+    let ours = format!(":{}", deck.name);
+    let is_ours = |name: &Option<String>| {
+        name.as_deref()
+            .is_some_and(|n| n.starts_with("corridor:") && n.ends_with(&ours))
+    };
+    let mut lines: Vec<String> = match holders(observer, relations, &[our_pid, observer.backend_pid()]).await
+    {
+        Ok(found) => found
+            .iter()
+            .filter(|h| !is_ours(&h.application_name))
+            .map(ToString::to_string)
+            .collect(),
+        Err(error) => vec![format!("(cannot see who: {error})")],
+    };
+    lines.truncate(HOLDERS_MAX);
+    if let Err(fault) = note(deck, observer, what, &lines, attempt).await {
+        tracing::debug!(%fault, "a busy lock was not written into the journal");
+    }
+    deck.say(&Progress::LockBusy {
+        what: what.to_owned(),
+        holders: lines,
+        attempt: attempt.0,
+        attempts_max: attempt.1,
+    });
+}
+
+async fn note(
+    deck: &Deck,
+    session: &mut Session,
+    what: &str,
+    holders: &[String],
+    attempt: (u32, u32),
+) -> Result<()> {
+    let tx = session.begin(corridor_pg::Isolation::ReadCommitted).await?;
+    let detail = json!({ "what": what, "holders": holders, "attempt": attempt.0, "attempts_max": attempt.1 });
+    store::note(&tx, &deck.lease, "lock_busy", None, &detail).await?;
+    tx.commit().await.doing(|| "writing the journal")
+}
