@@ -31,6 +31,8 @@ pub enum OperationEvent {
     Finish,
     /// It met a fault.
     Fail,
+    /// Another operation goes before it (the copy begins again after a truncate); it begins anew after that.
+    Yield,
     /// What it made is gone. Says nothing about an operation that was never begun.
     Undo,
 }
@@ -69,6 +71,7 @@ impl OperationState {
             (Done | Running, OperationEvent::Repeat) => Some(Running),
             (Running, OperationEvent::Finish) => Some(Done),
             (Running, OperationEvent::Fail) => Some(Failed),
+            (Running, OperationEvent::Yield) => Some(Pending),
             (Pending, OperationEvent::Undo) => Some(Pending),
             (Running | Done | Failed | Undone, OperationEvent::Undo) => Some(Undone),
             _ => None,
@@ -95,6 +98,7 @@ mod tests {
                 OperationEvent::Repeat,
                 OperationEvent::Finish,
                 OperationEvent::Fail,
+                OperationEvent::Yield,
                 OperationEvent::Undo,
             ] {
                 let next = state.after(event).map_or("-", OperationState::as_str);
@@ -106,26 +110,31 @@ mod tests {
         pending Repeat -
         pending Finish -
         pending Fail -
+        pending Yield -
         pending Undo pending
         running Start running
         running Repeat running
         running Finish done
         running Fail failed
+        running Yield pending
         running Undo undone
         done Start -
         done Repeat running
         done Finish -
         done Fail -
+        done Yield -
         done Undo undone
         failed Start running
         failed Repeat -
         failed Finish -
         failed Fail -
+        failed Yield -
         failed Undo undone
         undone Start -
         undone Repeat -
         undone Finish -
         undone Fail -
+        undone Yield -
         undone Undo undone
         "#);
     }

@@ -92,13 +92,12 @@ impl Mirror {
             Isolation::ReadCommitted
         };
         let tx = session.begin(isolation).await?;
-        tx.batch_execute(&self.source_lock())
-            .await
-            .doing(|| "preparing to copy")?;
+        self.lock_both(&tx).await?;
         tx.batch_execute(RANGE_SETTINGS)
             .await
             .doing(|| "preparing to copy")?;
         fence.hold(&tx).await?;
+        self.check_identity(&tx).await?;
         if is_alone {
             let batch = self.read_batch(&tx, Batch::EVERYTHING, 0).await?;
             self.refresh_batch(&tx, &batch.copied_ids).await?;

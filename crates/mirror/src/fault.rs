@@ -83,6 +83,18 @@ pub static CAPTURE_SWITCHED_OFF: Code = Code {
            Before the cut-over, `rollback` and move again. After it the way back is closed: `finish`.",
 };
 
+/// A name belongs to another table than the one that is mirrored.
+pub static IMPOSTOR: Code = Code {
+    id: "MIR-008",
+    title: "another table has the name of the source or the target",
+    retry: Retry::Never,
+    exit: Exit::Refused,
+    hint: "Give the names back to the tables in the message, then `resume`.",
+    page: "Somebody renamed the source or the target, and another table has its name now. Refreshing from that table \
+           would write its rows over the real ones, so nothing is refreshed or compared, and no change is forgotten. Put \
+           the names right, then `resume`.",
+};
+
 /// All codes of this room.
 pub static CODES: &[&Code] = &[
     &ROW_DOES_NOT_FIT,
@@ -92,4 +104,5 @@ pub static CODES: &[&Code] = &[
     &TOO_MANY_PENDING,
     &LEDGER_INCONSISTENT,
     &CAPTURE_SWITCHED_OFF,
+    &IMPOSTOR,
 ];

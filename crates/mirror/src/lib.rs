@@ -67,7 +67,14 @@ pub use sizer::Sizer;
 pub use spec::{Column, Digest, KeyColumn, MirrorSpec};
 pub use verify::{Checked, Difference, DifferenceKind};
 
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use corridor_pg::{Fault, FaultContext, Oid, Result};
 use tokio::sync::{Mutex, RwLock};
+use tokio_postgres::Transaction;
+
+use crate::fault::IMPOSTOR;
 
 /// A source, a target and what keeps them equal, with the locks that order the work inside one process.
 #[derive(Debug)]
@@ -77,6 +84,19 @@ pub struct Mirror {
     gate: RwLock<()>,
     /// One round at a time: refreshes of one key never overlap.
     applier: Mutex<()>,
+    /// The tables that are meant, once they are known.
+    identity: OnceLock<Identity>,
+    /// Swapped: what was the source has another name now, and nothing is to be refreshed any more.
+    is_over: AtomicBool,
+}
+
+/// The object ids of source and target: a name can pass to another table, an id cannot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity {
+    /// The source's.
+    pub source: Oid,
+    /// The target's.
+    pub target: Oid,
 }
 
 impl Mirror {
@@ -86,7 +106,62 @@ impl Mirror {
             spec,
             gate: RwLock::new(()),
             applier: Mutex::new(()),
+            identity: OnceLock::new(),
+            is_over: AtomicBool::new(false),
         }
+    }
+
+    /// From now on every refresh and comparison makes sure that the names still belong to these tables, while it holds
+    /// their locks. The first call counts.
+    pub fn identify(&self, identity: Identity) {
+        self.identity.get_or_init(|| identity);
+    }
+
+    /// Locks source and target against everything that takes an access exclusive lock (a truncate is not bound by
+    /// snapshots, a rename would bring in another table), and then makes sure that they are the tables that are meant.
+    /// Before the snapshot is taken: `lock table` needs none.
+    ///
+    /// Locks: `ACCESS SHARE` on the source, `ROW EXCLUSIVE` on the target. Errors: `MIR-008`.
+    pub(crate) async fn lock_both(&self, tx: &Transaction<'_>) -> Result<()> {
+        let (source, target) = (&self.spec.source, &self.spec.target);
+        let sql =
+            format!("lock table {source} in access share mode; lock table {target} in row exclusive mode");
+        tx.batch_execute(&sql).await.doing(|| "locking source and target")
+    }
+
+    /// The swap is committed: no round of this mirror does anything from now on.
+    pub fn end(&self, _still: &Still<'_>) {
+        self.is_over.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Acquire)
+    }
+
+    /// The second half of [`Mirror::lock_both`]; it reads, so in a repeatable-read transaction the snapshot is taken here.
+    pub(crate) async fn check_identity(&self, tx: &Transaction<'_>) -> Result<()> {
+        let Some(identity) = self.identity.get() else {
+            return Ok(());
+        };
+        let (source, target) = (self.spec.source.to_string(), self.spec.target.to_string());
+        let row = tx
+            .query_one(include_str!("../sql/identity.sql"), &[&source, &target])
+            .await
+            .doing(|| "making sure of source and target")?;
+        let found = Identity {
+            source: Oid(row.get("source_oid")),
+            target: Oid(row.get("target_oid")),
+        };
+        if found == *identity {
+            return Ok(());
+        }
+        Err(Fault::new(
+            &IMPOSTOR,
+            format!(
+                "{source} is table {} and {target} is table {}; {} and {} are meant",
+                found.source, found.target, identity.source, identity.target
+            ),
+        ))
     }
 
     /// What is mirrored.

@@ -115,7 +115,12 @@ impl Mirror {
     }
 
     /// A round with no limit, for the holder of `still`.
-    pub async fn round_still(&self, _still: &Still<'_>, writer: &mut Session, fence: &Fence) -> Result<Round> {
+    pub async fn round_still(
+        &self,
+        _still: &Still<'_>,
+        writer: &mut Session,
+        fence: &Fence,
+    ) -> Result<Round> {
         self.round_once(writer, None, fence, Batch::EVERYTHING, 0).await
     }
 
@@ -144,15 +149,20 @@ impl Mirror {
         limit: i64,
         first_id: i64,
     ) -> Result<Round> {
+        if self.is_over() {
+            return Ok(Round {
+                is_drained: true,
+                ..Round::default()
+            });
+        }
         let started = Instant::now();
         let tx = writer.begin(Isolation::RepeatableRead).await?;
-        tx.batch_execute(&self.source_lock())
-            .await
-            .doing(|| "preparing a round")?;
+        self.lock_both(&tx).await?;
         tx.batch_execute(LOOKUP_SETTINGS)
             .await
             .doing(|| "preparing a round")?;
         fence.hold(&tx).await?; // the snapshot is taken here
+        self.check_identity(&tx).await?;
         let batch = self.read_batch(&tx, limit, first_id).await?;
         let mut round = Round {
             seen: batch.len(),

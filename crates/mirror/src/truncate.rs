@@ -17,7 +17,9 @@ impl Mirror {
         let spec = self.spec();
         let (change, lane, check) = (spec.table("change"), spec.table("lane"), spec.table("check"));
         let tx = writer.begin(Isolation::RepeatableRead).await?;
+        self.lock_both(&tx).await?;
         fence.hold(&tx).await?; // the snapshot is taken here
+        self.check_identity(&tx).await?;
         let is_truncated: bool = tx
             .query_one(
                 &format!("select exists (select from {change} where is_truncate)"),

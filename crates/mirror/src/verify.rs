@@ -147,13 +147,12 @@ impl Mirror {
             }
         };
         let tx = session.begin(Isolation::RepeatableRead).await?;
-        tx.batch_execute(&self.source_lock())
-            .await
-            .doing(|| "preparing to verify")?;
+        self.lock_both(&tx).await?;
         tx.batch_execute(RANGE_SETTINGS)
             .await
             .doing(|| "preparing to verify")?;
         fence.hold(&tx).await?; // the snapshot is taken here
+        self.check_identity(&tx).await?;
         if !self.is_copied(&tx).await? {
             return Err(self.truncated()); // replayed since the lanes were looked at
         }
@@ -450,10 +449,5 @@ impl Mirror {
             &UNEXPLAINED_DIFFERENCE,
             format!("{} and {}: {keys}", self.spec().source, self.spec().target),
         )
-    }
-
-    /// A truncate is not bound by snapshots: with this lock taken before the snapshot none can come in between.
-    pub(crate) fn source_lock(&self) -> String {
-        format!("lock table {} in access share mode", self.spec().source)
     }
 }

@@ -403,7 +403,6 @@ async fn a_name_that_somebody_else_took_is_left_to_a_person() {
 }
 
 #[tokio::test]
-#[ignore = "loses rows as of this commit: the applier reads by name what it should read by object id"]
 async fn changes_are_never_refreshed_from_an_impostor() {
     let database = crate::driver::database("impostor_applied").await;
     let client = corridor_testbed::cluster::connect(&database.url).await.unwrap();

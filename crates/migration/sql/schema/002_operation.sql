@@ -15,7 +15,7 @@ create table corridor.operation (
     primary key (migration_id, name),
     unique (migration_id, position),
     constraint state_has_its_data check (case state
-        when 'pending' then started_at is null and finished_at is null and attempts = 0 and error is null
+        when 'pending' then (started_at is null) = (attempts = 0) and finished_at is null and error is null
         when 'running' then started_at is not null and finished_at is null and attempts > 0 and error is null
         when 'done' then started_at is not null and finished_at is not null and error is null
         when 'failed' then started_at is not null and finished_at is not null and error is not null

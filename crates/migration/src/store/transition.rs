@@ -211,6 +211,15 @@ async fn move_operation(
             format!("operation {operation} is {from}, {event:?} does not fit"),
         )
     })?;
+    if to == OperationState::Running {
+        // At most one runs: `OperationEvent::Yield` of whichever does.
+        tx.execute(
+            include_str!("../../sql/store/yield_operations.sql"),
+            &[&migration_id, &operation],
+        )
+        .await
+        .doing(|| format!("letting operation {operation} go first"))?;
+    }
     let written = if to == OperationState::Running {
         tx.execute(
             include_str!("../../sql/store/start_operation.sql"),

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use corridor_migration::step::{Action, duties};
 use corridor_migration::{Event, OperationState, Side, State, Verb, store};
-use corridor_mirror::Mirror;
+use corridor_mirror::fault::TRUNCATED;
+use corridor_mirror::{Identity, Mirror};
 use corridor_pg::{Fault, FaultContext, Isolation, Result};
 use serde_json::json;
 use tokio::sync::watch;
@@ -14,9 +15,9 @@ use tokio_postgres::GenericClient;
 use crate::run::apply;
 use crate::run::crew::{self, Task};
 use crate::run::deck::Deck;
-use crate::run::fault::{CUTOVER_BLOCKED, NAME_TAKEN_OVER};
+use crate::run::fault::{CUTOVER_BLOCKED, NAME_TAKEN_OVER, NOT_PROVEN};
 use crate::run::owner::look_up;
-use crate::run::prepare::{analyze, index, prepare};
+use crate::run::prepare::{analyze, index, prepare, target_oid};
 use crate::run::report::Progress;
 use crate::run::retire::{clean_up, retire, settle, side_of};
 use crate::run::seat::Seat;
@@ -47,7 +48,11 @@ pub(crate) async fn run(deck: &Arc<Deck>, is_attending: bool) -> Result<Ending> 
             (Ok(_), None) | (Err(Stop::Turn), None) => {}
             (Err(Stop::Fault(fault)), _) | (_, Some(Stop::Fault(fault))) => {
                 // Somebody stands in the way of the swap: who stays to keep the tables in step, stays.
-                let goes_on = is_attending && fault.code().id == CUTOVER_BLOCKED.id;
+                let goes_on = (is_attending && fault.code().id == CUTOVER_BLOCKED.id)
+                    || go_back_to_the_copy(deck, &mut seat, &fault).await;
+                if goes_on && fault.code().id != CUTOVER_BLOCKED.id {
+                    continue;
+                }
                 let recorded = record_failure(deck, &mut seat, fault).await;
                 if !goes_on {
                     return recorded;
@@ -60,10 +65,11 @@ pub(crate) async fn run(deck: &Arc<Deck>, is_attending: bool) -> Result<Ending> 
 
 async fn turn(deck: &Arc<Deck>, seat: &mut Seat, is_attending: bool) -> Step<Option<State>> {
     let state = store::read_state(&**seat.session(deck).await?, deck.fence.migration_id).await?;
+    identify(deck, seat).await?;
     match duties(&state).first() {
         Some(Action::Work) => forward(deck, seat).await?,
-        Some(Action::CatchUp) if deck.settings().is_cutover_auto => {
-            let verb = Event::asked(Verb::Cutover, "cutover.auto");
+        Some(Action::CatchUp) if deck.settings().is_cutover_auto || deck.take_wanted_cutover() => {
+            let verb = Event::asked(Verb::Cutover, "corridor");
             record(deck, seat, &[verb]).await?;
         }
         Some(Action::CatchUp) if is_attending => stand_by(deck, seat, &deck.forward).await?,
@@ -87,6 +93,22 @@ async fn turn(deck: &Arc<Deck>, seat: &mut Seat, is_attending: bool) -> Step<Opt
     Ok(None)
 }
 
+/// Tells the mirrors which tables are meant, once the target exists.
+async fn identify(deck: &Arc<Deck>, seat: &mut Seat) -> Step<()> {
+    if let Some(target) = target_oid(&**seat.session(deck).await?, deck).await? {
+        let (old, new) = (deck.plan.source.oid, corridor_pg::Oid(target));
+        deck.forward.identify(Identity {
+            source: old,
+            target: new,
+        });
+        deck.reverse.identify(Identity {
+            source: new,
+            target: old,
+        });
+    }
+    Ok(())
+}
+
 /// Applies events, each in the order given, in one transaction.
 pub(crate) async fn record(deck: &Arc<Deck>, seat: &mut Seat, events: &[Event]) -> Step<()> {
     loop {
@@ -106,6 +128,26 @@ pub(crate) async fn record(deck: &Arc<Deck>, seat: &mut Seat, events: &[Event]) 
     }
 }
 
+/// A cut-over whose proof is gone (a truncate came after it) is not given up: the copy and the verification are done
+/// again, and then the swap that was asked for. True when that is the way to go.
+async fn go_back_to_the_copy(deck: &Arc<Deck>, seat: &mut Seat, fault: &Fault) -> bool {
+    if ![TRUNCATED.id, NOT_PROVEN.id].contains(&fault.code().id) {
+        return false;
+    }
+    deck.wind_up();
+    let events = [
+        Event::CutoverGivenUp {
+            why: fault.to_string(),
+        },
+        Event::asked(Verb::Verify, "corridor"),
+    ];
+    let is_recorded = record(deck, seat, &events).await.is_ok();
+    if is_recorded {
+        deck.want_cutover();
+    }
+    is_recorded
+}
+
 async fn record_failure(deck: &Arc<Deck>, seat: &mut Seat, fault: Fault) -> Result<Ending> {
     let is_unrecordable = fault.code().id == corridor_pg::fault::FENCED.id
         || matches!(fault.code().retry, corridor_pg::Retry::AfterReconnect)
@@ -118,9 +160,15 @@ async fn record_failure(deck: &Arc<Deck>, seat: &mut Seat, fault: Fault) -> Resu
             why: fault.to_string(),
         }
     } else {
+        // The state shows the code by itself.
+        let words = fault.to_string();
+        let detail = words
+            .strip_prefix(&format!("{}: ", fault.code().id))
+            .unwrap_or(&words)
+            .to_owned();
         Event::WorkFailed {
             code: fault.code().id.to_owned(),
-            detail: fault.to_string(),
+            detail,
         }
     };
     deck.wind_up();
@@ -175,6 +223,7 @@ async fn end(deck: &Arc<Deck>, seat: &mut Seat, name: &str) -> Step<()> {
 async fn forward(deck: &Arc<Deck>, seat: &mut Seat) -> Step<()> {
     if begin(deck, seat, "prepare").await? {
         prepare(deck).await?;
+        identify(deck, seat).await?;
         end(deck, seat, "prepare").await?;
     }
     with_applier(deck, &deck.forward, async || {
@@ -371,8 +420,16 @@ async fn stand_by(deck: &Arc<Deck>, seat: &mut Seat, mirror: &Arc<Mirror>) -> St
 
 async fn swap_back(deck: &Arc<Deck>, seat: &mut Seat) -> Step<()> {
     with_applier(deck, &deck.reverse, async || {
-        copy_what_is_left(deck, seat, &deck.reverse).await?;
-        swap(deck, &Direction::back(deck)).await
+        loop {
+            copy_what_is_left(deck, seat, &deck.reverse).await?;
+            match swap(deck, &Direction::back(deck)).await {
+                // The applier replays it; then what came after it is copied.
+                Err(Stop::Fault(fault)) if fault.code().id == TRUNCATED.id => {
+                    deck.pause(Duration::from_millis(200)).await?;
+                }
+                other => return other,
+            }
+        }
     })
     .await
 }

@@ -46,6 +46,7 @@ pub(crate) struct Deck {
     words: Mutex<Map<String, Value>>,
     pending: AtomicI64,
     verifies_back: AtomicBool,
+    wants_cutover: AtomicBool,
 }
 
 /// What a deck is made of.
@@ -85,6 +86,7 @@ impl Deck {
             words: Mutex::new(Map::new()),
             pending: AtomicI64::new(0),
             verifies_back: AtomicBool::new(false),
+            wants_cutover: AtomicBool::new(false),
         }
     }
 
@@ -229,6 +231,16 @@ impl Deck {
                     .await
             }
         }
+    }
+
+    /// A cut-over that was asked for has to wait for a new proof.
+    pub(crate) fn want_cutover(&self) {
+        self.wants_cutover.store(true, Ordering::Relaxed);
+    }
+
+    /// True once for each time that it was wanted.
+    pub(crate) fn take_wanted_cutover(&self) -> bool {
+        self.wants_cutover.swap(false, Ordering::Relaxed)
     }
 
     /// Asked for after the cut-over: compare the way back once.

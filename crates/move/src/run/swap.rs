@@ -103,8 +103,11 @@ pub(crate) async fn swap(deck: &Arc<Deck>, direction: &Direction<'_>) -> Step<()
     for attempt in 1..=budget.attempts_max.max(1) {
         deck.checkpoint()?;
         let session = hands.session(deck).await?;
-        match try_once(deck, direction, session, budget.wait_ms_max).await {
+        // Held until it is clear what came of the try: after a swap the names mean other tables.
+        let still = direction.ending.hold_still().await;
+        match try_once(deck, direction, &still, session, budget.wait_ms_max).await {
             Ok(Tried::Swapped { waited, held }) => {
+                direction.ending.end(&still);
                 deck.say(&Progress::Swapped {
                     is_back: direction.is_back,
                     waited_ms: waited.as_secs_f64() * 1e3,
@@ -113,7 +116,10 @@ pub(crate) async fn swap(deck: &Arc<Deck>, direction: &Direction<'_>) -> Step<()
                 });
                 return Ok(());
             }
+            // Nothing to wait for here: the caller has to copy first.
+            Ok(Tried::Again(fault)) if fault.code().id == TRUNCATED.id => return Err(Stop::Fault(fault)),
             Ok(Tried::Again(fault)) => {
+                drop(still);
                 say_who(
                     deck,
                     direction,
@@ -137,6 +143,7 @@ pub(crate) async fn swap(deck: &Arc<Deck>, direction: &Direction<'_>) -> Step<()
                     .map_err(|stop| still_ambiguous(stop, &fault))?;
                 match look_up(&**session, &deck.plan, deck.fence.migration_id).await? {
                     owner if owner.is(!direction.is_back) => {
+                        direction.ending.end(&still);
                         deck.say(&Progress::Swapped {
                             is_back: direction.is_back,
                             waited_ms: 0.0,
@@ -161,7 +168,10 @@ pub(crate) async fn swap(deck: &Arc<Deck>, direction: &Direction<'_>) -> Step<()
                     _ => last = Some(fault),
                 }
             }
-            Err(fault) => hands.recover(deck, fault).await?,
+            Err(fault) => {
+                drop(still);
+                hands.recover(deck, fault).await?;
+            }
         }
     }
     let why = last.map_or_else(String::new, |f| f.to_string());
@@ -206,11 +216,11 @@ async fn get_in_step(deck: &Deck, mirror: &Mirror, still: &Still<'_>, session: &
 async fn try_once(
     deck: &Deck,
     direction: &Direction<'_>,
+    still: &Still<'_>,
     session: &mut Session,
     budget_ms: u32,
 ) -> Result<Tried> {
-    let still = direction.ending.hold_still().await;
-    match get_in_step(deck, direction.ending, &still, session).await {
+    match get_in_step(deck, direction.ending, still, session).await {
         Ok(()) => {}
         Err(fault) => return again(fault),
     }
