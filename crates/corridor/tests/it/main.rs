@@ -7,6 +7,8 @@ mod explain;
 mod faults;
 mod life;
 mod migrations;
+mod pgbench;
 mod plan;
+mod scale;
 mod stage;
 mod usage;
