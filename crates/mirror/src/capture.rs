@@ -160,7 +160,7 @@ impl MirrorSpec {
 }
 
 impl Mirror {
-    /// Fails with `MIR-007` unless every capture trigger is on the source, and fires always. `table_count`: the source
+    /// Fails with `MIR-006` unless every capture trigger is on the source, and fires always. `table_count`: the source
     /// and its partitions. A switch of triggers (`disable trigger all`, and back) leaves its trace here.
     pub async fn check_capture(&self, client: &impl GenericClient, table_count: usize) -> Result<()> {
         let spec = self.spec();

@@ -31,7 +31,7 @@ pub static UNEXPLAINED_DIFFERENCE: Code = Code {
     title: "source and target still differ after the repair",
     retry: Retry::Never,
     exit: Exit::BadResult,
-    hint: "The differing keys are listed by `corridor status NAME --json`; do not cut over; please report it.",
+    hint: "The first differing keys are in the message, all of them in the table corridor.difference_<id>_fwd; do not cut over.",
     page: "A key range was compared, differing keys were refreshed from the source and compared again, and they still \
            differ. Either something else writes to the target table, or this is a bug in Corridor. The cut-over stays \
            refused. Look for foreign writers on the target first.",
@@ -59,20 +59,9 @@ pub static TOO_MANY_PENDING: Code = Code {
            meanwhile. There were more; the locks were given back at once. It is tried again when the mirror has caught up.",
 };
 
-/// A wrong lane number or an impossible ledger row: a bug.
-pub static LEDGER_INCONSISTENT: Code = Code {
-    id: "MIR-006",
-    title: "the ledger contradicts itself",
-    retry: Retry::Never,
-    exit: Exit::Bug,
-    hint: "Please report this with the message; nothing was changed.",
-    page: "The ledger holds a state that Corridor never writes. The transaction was rolled back. This is a bug, or \
-           somebody changed Corridor's tables by hand.",
-};
-
 /// Somebody switched the capture triggers off, or dropped them.
 pub static CAPTURE_SWITCHED_OFF: Code = Code {
-    id: "MIR-007",
+    id: "MIR-006",
     title: "the capture triggers do not all fire",
     retry: Retry::Never,
     exit: Exit::Refused,
@@ -85,7 +74,7 @@ pub static CAPTURE_SWITCHED_OFF: Code = Code {
 
 /// A name belongs to another table than the one that is mirrored.
 pub static IMPOSTOR: Code = Code {
-    id: "MIR-008",
+    id: "MIR-007",
     title: "another table has the name of the source or the target",
     retry: Retry::Never,
     exit: Exit::Refused,
@@ -102,7 +91,6 @@ pub static CODES: &[&Code] = &[
     &UNEXPLAINED_DIFFERENCE,
     &TRUNCATED,
     &TOO_MANY_PENDING,
-    &LEDGER_INCONSISTENT,
     &CAPTURE_SWITCHED_OFF,
     &IMPOSTOR,
 ];

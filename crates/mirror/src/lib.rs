@@ -117,11 +117,16 @@ impl Mirror {
         self.identity.get_or_init(|| identity);
     }
 
+    /// True once [`Mirror::identify`] was called.
+    pub fn is_identified(&self) -> bool {
+        self.identity.get().is_some()
+    }
+
     /// Locks source and target against everything that takes an access exclusive lock (a truncate is not bound by
     /// snapshots, a rename would bring in another table), and then makes sure that they are the tables that are meant.
     /// Before the snapshot is taken: `lock table` needs none.
     ///
-    /// Locks: `ACCESS SHARE` on the source, `ROW EXCLUSIVE` on the target. Errors: `MIR-008`.
+    /// Locks: `ACCESS SHARE` on the source, `ROW EXCLUSIVE` on the target. Errors: `MIR-007`.
     pub(crate) async fn lock_both(&self, tx: &Transaction<'_>) -> Result<()> {
         let (source, target) = (&self.spec.source, &self.spec.target);
         let sql =

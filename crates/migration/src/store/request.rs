@@ -1,7 +1,7 @@
 //! Requests to a worker that is at work: a row that it takes, and an outcome that it leaves.
 //!
 //! A table and not `LISTEN`: it works through a transaction pooler, and a request outlives the worker that
-//! took it and died. Workers look every second.
+//! took it and died. A worker looks several times a second.
 
 use corridor_pg::{Fault, FaultContext, Result};
 use serde::Serialize;

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use corridor_migration::setting::Settings;
 use corridor_migration::throttle::Leave;
@@ -20,6 +20,9 @@ use crate::run::fault::{BUG, DEFINITION_CHANGED, NOT_PROVEN, REVERSE_BROKEN};
 use crate::run::report::{Progress, Watcher};
 use crate::run::stop::{Step, Stop};
 use crate::run::worker::StoredMove;
+
+/// A word of the throttle that is older than so many of its intervals counts no more.
+const STALE_INTERVALS: u32 = 5;
 
 /// Shared by all tasks of one worker on one migration.
 pub(crate) struct Deck {
@@ -42,7 +45,8 @@ pub(crate) struct Deck {
     /// A fault of a background task, for the one who waits for it.
     failed: Mutex<Option<Fault>>,
     pub(crate) settings: watch::Sender<Settings>,
-    pub(crate) leave: watch::Sender<Leave>,
+    /// The throttle's last word, and when it was measured.
+    pub(crate) leave: watch::Sender<(Leave, Instant)>,
     words: Mutex<Map<String, Value>>,
     pending: AtomicI64,
     verifies_back: AtomicBool,
@@ -82,7 +86,7 @@ impl Deck {
             failed: Mutex::new(None),
             settings: watch::Sender::new(parts.settings),
             // Nothing was measured yet; the guard's first sample comes before the first chunk asks.
-            leave: watch::Sender::new(Leave::Hold { reasons: Vec::new() }),
+            leave: watch::Sender::new((Leave::Hold { reasons: Vec::new() }, Instant::now())),
             words: Mutex::new(Map::new()),
             pending: AtomicI64::new(0),
             verifies_back: AtomicBool::new(false),
@@ -177,13 +181,24 @@ impl Deck {
     /// Waits until the throttle lets the next chunk begin. `nice` and chunk sizes are the caller's.
     pub(crate) async fn wait_for_leave(&self) -> Step<()> {
         let mut leave = self.leave.subscribe();
-        while !leave.borrow_and_update().is_go() || *self.pulse.borrow() == Pulse::Stale {
+        while !self.may_go(&leave.borrow_and_update()) || *self.pulse.borrow() == Pulse::Stale {
             tokio::select! {
                 _ = leave.changed() => {}
                 paused = self.pause(Duration::from_millis(200)) => paused?,
             }
         }
         self.checkpoint()
+    }
+
+    /// Go, and measured lately: a throttle that has fallen silent holds (it fails closed).
+    fn may_go(&self, word: &(Leave, Instant)) -> bool {
+        let age_max = Duration::from_millis(self.settings.borrow().throttle_interval_ms) * STALE_INTERVALS;
+        word.0.is_go() && word.1.elapsed() <= age_max + Duration::from_secs(1)
+    }
+
+    /// The new table exists, as far as this worker knows.
+    pub(crate) fn has_target(&self) -> bool {
+        self.forward.is_identified()
     }
 
     pub(crate) fn pending_changes(&self) -> i64 {
@@ -220,7 +235,7 @@ impl Deck {
         ))
     }
 
-    /// Fails with `MIR-007` when writes to the source may pass the capture by. After it is installed.
+    /// Fails with `MIR-006` when writes to the source may pass the capture by. After it is installed.
     pub(crate) async fn check_capture(&self, client: &impl GenericClient, is_back: bool) -> Result<()> {
         match is_back {
             false => self.forward.check_capture(client, 1).await,

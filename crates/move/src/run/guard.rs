@@ -80,8 +80,16 @@ async fn attend(deck: &Deck, session: &mut Session, heart: &Heart) -> Result<boo
     if let Ok(pending) = mirror.pending(&**session, PENDING_SHOWN_MAX).await {
         deck.note_pending(pending);
     }
+    let ours = format!("corridor:%:{}", deck.name.replace('_', "\\_"));
+    let backend_pids = session
+        .query(include_str!("../../sql/run/backends.sql"), &[&ours])
+        .await
+        .doing(|| "looking at our own sessions")?
+        .iter()
+        .map(|row| row.get("pid"))
+        .collect();
     heart.report(Vitals {
-        backend_pids: Vec::new(),
+        backend_pids,
         progress: deck.last_words(),
     });
     Ok(is_turn)
@@ -188,7 +196,7 @@ pub(crate) async fn measure(deck: Arc<Deck>, mut end: watch::Receiver<bool>) {
 
 /// True when the answer changed: then it is worth a line in the journal.
 fn publish(deck: &Deck, leave: Leave) -> bool {
-    let is_new = deck.leave.borrow().is_go() != leave.is_go();
+    let is_new = deck.leave.borrow().0.is_go() != leave.is_go();
     if is_new || !leave.is_go() {
         let reasons = match &leave {
             Leave::Go => Vec::new(),
@@ -196,7 +204,7 @@ fn publish(deck: &Deck, leave: Leave) -> bool {
         };
         deck.say(&Progress::Throttle { reasons });
     }
-    deck.leave.send_replace(leave);
+    deck.leave.send_replace((leave, Instant::now()));
     is_new
 }
 

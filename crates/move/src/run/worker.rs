@@ -175,7 +175,7 @@ async fn who(session: &Session) -> Result<String> {
 
 /// Carries the order out: in this process when no worker is alive, else by the living one, whose result is waited for.
 ///
-/// Errors: what ends the work; `MIG-004` when a second worker is to be started while one lives.
+/// Errors: what ends the work; `MIG-009` when a second worker is to be started while one lives.
 pub async fn carry_out(
     connect: &ConnectOptions,
     name: &str,
@@ -259,7 +259,14 @@ async fn work(
     let (end, ended) = watch::channel(false);
     let listener = tokio::spawn(guard::listen(deck.clone(), heart.clone(), ended.clone()));
     let meter = tokio::spawn(guard::measure(deck.clone(), ended));
-    let ending = course::run(deck, order == Order::Resume).await;
+    let ending = course::run(deck, order == Order::Resume).await.map_err(|fault| {
+        // The new table and its rows are there, whatever became of the rest.
+        if deck.has_target() {
+            fault.with_durable_change()
+        } else {
+            fault
+        }
+    });
     end.send_replace(true);
     deck.wind_down();
     for task in [listener, meter] {

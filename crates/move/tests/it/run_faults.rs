@@ -215,7 +215,7 @@ async fn switched_off_triggers_are_noticed() {
     journey.until_ready().await;
     journey.run("alter table ledger disable trigger all; delete from ledger where id < 9; alter table ledger enable trigger all").await;
     let fault = journey.worker(Order::Cutover).task.await.unwrap().unwrap_err();
-    assert_eq!(fault.code().id, "MIR-007", "{fault}");
+    assert_eq!(fault.code().id, "MIR-006", "{fault}");
     assert_eq!(
         journey.worker(Order::Rollback).end().await,
         Outcome::Ended(State::RolledBack)
@@ -231,7 +231,7 @@ async fn switched_off_triggers_are_noticed() {
     );
     journey.run("alter table ledger disable trigger all").await;
     let fault = journey.worker(Order::Rollback).task.await.unwrap().unwrap_err();
-    assert_eq!(fault.code().id, "MIR-007", "{fault}");
+    assert_eq!(fault.code().id, "MIR-006", "{fault}");
 }
 
 /// `verify` after the cut-over compares the way back, whoever carries it out.
