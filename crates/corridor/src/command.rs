@@ -4,7 +4,7 @@ mod cutover;
 mod explain;
 mod finish;
 mod logs;
-mod r#move;
+pub(crate) mod r#move;
 mod pause;
 mod resume;
 mod rollback;

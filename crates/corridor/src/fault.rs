@@ -40,6 +40,10 @@ RUNTIME "CLI-005" BadResult
     "the process cannot be set up"
     "Check the limits of the system: threads, memory, open files."
     "The operating system refused something that Corridor needs before it can begin: threads, memory, or the handling of signals. Nothing was looked up or changed."
+DEMO "CLI-006" BadResult
+    "the demo did not come to its end"
+    "See the message; `script/setup` installs a PostgreSQL server where there is none."
+    "`corridor demo` makes a cluster of its own from the PostgreSQL that it finds, and something in it failed: there is no server, it did not start, or a step of the incident or of the move met a fault, which the message names. No database but the demo's own was touched; the cluster is gone, unless `--keep` was given."
 }
 
 /// The rooms with their codes, from the floor up.

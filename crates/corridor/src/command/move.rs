@@ -41,7 +41,8 @@ pub(crate) async fn run(context: &Context, args: &Move) -> Result<u8> {
     execute(context, &connect, &wish, &plan).await
 }
 
-fn wish(args: &Move) -> Result<Wish> {
+/// What is asked for, read.
+pub(crate) fn wish(args: &Move) -> Result<Wish> {
     let mut settings = Vec::new();
     for text in &args.set {
         let (key, value) = assignment(text)?;

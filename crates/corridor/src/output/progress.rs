@@ -17,8 +17,7 @@ use corridor_pg::{Fault, Result};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
-use self::scene::Scene;
-pub(crate) use self::scene::pending;
+pub(crate) use self::scene::{Scene, pending};
 use super::text::{cut, hang};
 use super::{Output, WIDTH};
 use crate::fault::RUNTIME;
