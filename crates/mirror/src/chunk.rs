@@ -9,7 +9,6 @@ use tokio_postgres::Transaction;
 use crate::Mirror;
 use crate::fault::{LEDGER_MISSING, ROW_DOES_NOT_FIT};
 use crate::lane::{Lane, key_at};
-use crate::refresh::Batch;
 use crate::sizer::Sizer;
 use crate::statement::{KeyText, RANGE_SETTINGS, Range};
 
@@ -99,9 +98,7 @@ impl Mirror {
         fence.hold(&tx).await?;
         self.check_identity(&tx).await?;
         if is_alone {
-            let batch = self.read_batch(&tx, Batch::EVERYTHING, 0).await?;
-            self.refresh_batch(&tx, &batch.copied_ids).await?;
-            self.forget(&tx, &batch.all_ids()).await?;
+            self.refresh_all(&tx).await?;
         }
         let rows = self.insert_range(&tx, &range).await?;
         self.record_chunk(&tx, &lane, &range, end.as_ref(), rows, started)

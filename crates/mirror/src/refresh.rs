@@ -6,6 +6,7 @@ use corridor_pg::fence::Fence;
 use corridor_pg::{Fault, FaultContext, Isolation, Result, Session};
 use tokio::sync::{MutexGuard, RwLockWriteGuard};
 use tokio_postgres::Transaction;
+use tokio_postgres::types::ToSql;
 
 use crate::Mirror;
 use crate::fault::{TOO_MANY_PENDING, TRUNCATED};
@@ -36,21 +37,14 @@ pub struct Round {
 
 /// Changes that a snapshot sees, sorted by what may be done with them.
 #[derive(Debug, Default)]
-pub(crate) struct Batch {
-    pub(crate) copied_ids: Vec<i64>,
-    pub(crate) other_ids: Vec<i64>,
-    pub(crate) is_truncated: bool,
-    pub(crate) is_whole: bool,
+struct Batch {
+    copied_ids: Vec<i64>,
+    other_ids: Vec<i64>,
+    is_truncated: bool,
+    is_whole: bool,
 }
 
 impl Batch {
-    /// No limit on the number of changes.
-    pub(crate) const EVERYTHING: i64 = i64::MAX - 1;
-
-    pub(crate) fn all_ids(&self) -> Vec<i64> {
-        self.copied_ids.iter().chain(&self.other_ids).copied().collect()
-    }
-
     fn len(&self) -> u64 {
         (self.copied_ids.len() + self.other_ids.len()) as u64
     }
@@ -68,6 +62,16 @@ pub struct Still<'a> {
 pub(crate) struct Refreshed {
     deleted: u64,
     written: u64,
+}
+
+impl Round {
+    /// Of a mirror that has ended.
+    fn over() -> Round {
+        Round {
+            is_drained: true,
+            ..Round::default()
+        }
+    }
 }
 
 impl Mirror {
@@ -89,8 +93,7 @@ impl Mirror {
         let outcome = {
             let _shared = self.gate.read().await;
             let _applier = self.applier.lock().await;
-            self.round_once(writer, Some(observer), fence, limit, first_id)
-                .await
+            self.round_once(writer, observer, fence, limit, first_id).await
         };
         match outcome {
             Err(fault) if fault.sqlstate() == Some("23505") => self.round_alone(writer, fence).await,
@@ -103,7 +106,7 @@ impl Mirror {
     pub async fn round_alone(&self, writer: &mut Session, fence: &Fence) -> Result<Round> {
         let _alone = self.gate.write().await;
         let _applier = self.applier.lock().await;
-        self.round_once(writer, None, fence, Batch::EVERYTHING, 0).await
+        self.round_of_all(writer, fence).await
     }
 
     /// Holds off copiers and rounds until the result is dropped: for the swap, which refreshes the rest itself.
@@ -121,7 +124,7 @@ impl Mirror {
         writer: &mut Session,
         fence: &Fence,
     ) -> Result<Round> {
-        self.round_once(writer, None, fence, Batch::EVERYTHING, 0).await
+        self.round_of_all(writer, fence).await
     }
 
     /// Does `work` while no copier and no round runs, after a round that left the target equal to the source as of
@@ -134,7 +137,7 @@ impl Mirror {
     ) -> Result<T> {
         let _alone = self.gate.write().await;
         let _applier = self.applier.lock().await;
-        let round = self.round_once(writer, None, fence, Batch::EVERYTHING, 0).await?;
+        let round = self.round_of_all(writer, fence).await?;
         if round.is_truncated {
             return Err(self.truncated());
         }
@@ -144,25 +147,16 @@ impl Mirror {
     async fn round_once(
         &self,
         writer: &mut Session,
-        observer: Option<&Session>,
+        observer: &Session,
         fence: &Fence,
         limit: i64,
         first_id: i64,
     ) -> Result<Round> {
         if self.is_over() {
-            return Ok(Round {
-                is_drained: true,
-                ..Round::default()
-            });
+            return Ok(Round::over());
         }
         let started = Instant::now();
-        let tx = writer.begin(Isolation::RepeatableRead).await?;
-        self.lock_both(&tx).await?;
-        tx.batch_execute(LOOKUP_SETTINGS)
-            .await
-            .doing(|| "preparing a round")?;
-        fence.hold(&tx).await?; // the snapshot is taken here
-        self.check_identity(&tx).await?;
+        let tx = self.begin_round(writer, fence).await?;
         let batch = self.read_batch(&tx, limit, first_id).await?;
         let mut round = Round {
             seen: batch.len(),
@@ -174,11 +168,9 @@ impl Mirror {
             round.is_drained = false;
             return Ok(round);
         }
-        let forgettable = match observer {
-            _ if batch.other_ids.is_empty() => Vec::new(),
-            Some(observer) => self.unclaimed(observer, &batch.other_ids).await?,
-            // Alone: no chunk is in flight, so what is not copied now will be copied by a chunk that begins later.
-            None => batch.other_ids.clone(),
+        let forgettable = match batch.other_ids.is_empty() {
+            true => Vec::new(),
+            false => self.unclaimed(observer, &batch.other_ids).await?,
         };
         let refreshed = self.refresh_batch(&tx, &batch.copied_ids).await?;
         let done: Vec<i64> = batch.copied_ids.iter().chain(&forgettable).copied().collect();
@@ -193,6 +185,76 @@ impl Mirror {
         round.rows_written = refreshed.written;
         round.elapsed_ms = started.elapsed().as_millis() as u64;
         Ok(round)
+    }
+
+    /// A round with no limit, while copiers and other rounds are held off.
+    async fn round_of_all(&self, writer: &mut Session, fence: &Fence) -> Result<Round> {
+        if self.is_over() {
+            return Ok(Round::over());
+        }
+        let started = Instant::now();
+        let tx = self.begin_round(writer, fence).await?;
+        let mut round = self.refresh_all(&tx).await?;
+        if round.is_truncated {
+            return Ok(round);
+        }
+        tx.commit()
+            .await
+            .doing(|| format!("committing a round on {}", self.spec().target))?;
+        round.elapsed_ms = started.elapsed().as_millis() as u64;
+        Ok(round)
+    }
+
+    /// Refreshes, and forgets, every change that the snapshot of `tx` sees. `tx` must be repeatable read, so that all
+    /// these statements mean the same changes, and copiers and rounds must be held off: then no chunk is in flight, and
+    /// what is not copied now will be copied by a chunk that begins later.
+    ///
+    /// The changes stay on the server: one statement of the application may have written millions of them.
+    pub(crate) async fn refresh_all(&self, tx: &Transaction<'_>) -> Result<Round> {
+        let spec = self.spec();
+        let change = spec.table("change");
+        let sql = format!(
+            "select count(*), count(*) filter (where {}), coalesce(bool_or(is_truncate), false) from {change} c",
+            self.is_copied_change()
+        );
+        let row = tx.query_one(&sql, &[]).await.doing(|| "reading the change log")?;
+        if row.get(2) {
+            return Ok(Round {
+                is_truncated: true,
+                ..Round::default()
+            });
+        }
+        let (seen, copied) = (row.get::<_, i64>(0), row.get::<_, i64>(1));
+        let mut round = Round {
+            seen: seen.unsigned_abs(),
+            refreshed: copied.unsigned_abs(),
+            forgotten: (seen - copied).unsigned_abs(),
+            is_drained: true,
+            ..Round::default()
+        };
+        if copied > 0 {
+            let refreshed = self.refresh_keys(tx, &self.is_copied_change(), &[]).await?;
+            round.rows_deleted = refreshed.deleted;
+            round.rows_written = refreshed.written;
+        }
+        if seen > 0 {
+            tx.batch_execute(&format!("delete from {change}"))
+                .await
+                .doing(|| "forgetting changes")?;
+        }
+        Ok(round)
+    }
+
+    /// Begins the transaction of a round; its snapshot is taken.
+    async fn begin_round<'a>(&self, writer: &'a mut Session, fence: &Fence) -> Result<Transaction<'a>> {
+        let tx = writer.begin(Isolation::RepeatableRead).await?;
+        self.lock_both(&tx).await?;
+        tx.batch_execute(LOOKUP_SETTINGS)
+            .await
+            .doing(|| "preparing a round")?;
+        fence.hold(&tx).await?; // the snapshot is taken here
+        self.check_identity(&tx).await?;
+        Ok(tx)
     }
 
     /// Refreshes the last changes inside the transaction of a swap, in which the source is locked against writers.
@@ -223,7 +285,7 @@ impl Mirror {
         Ok(batch.copied_ids.len() as u64)
     }
 
-    pub(crate) async fn read_batch(&self, tx: &Transaction<'_>, limit: i64, first_id: i64) -> Result<Batch> {
+    async fn read_batch(&self, tx: &Transaction<'_>, limit: i64, first_id: i64) -> Result<Batch> {
         let spec = self.spec();
         let change = spec.table("change");
         let is_truncated: bool = tx
@@ -240,15 +302,9 @@ impl Mirror {
                 ..Batch::default()
             });
         }
-        let lane = spec.table("lane");
-        // Once every lane is copied there is nothing to sort out.
-        let is_copied = format!(
-            "case when (select bool_and(is_done) from {lane}) then true \
-             else exists (select from {lane} l where {}) end",
-            spec.is_copied(&spec.own_key("c", "k"))
-        );
         let sql = format!(
-            "select c.id, {is_copied} from (select * from {change} where id >= $2 order by id limit $1) as c"
+            "select c.id, {} from (select * from {change} where id >= $2 order by id limit $1) as c",
+            self.is_copied_change()
         );
         let asked = limit.saturating_add(1);
         let rows = tx
@@ -270,6 +326,18 @@ impl Mirror {
         Ok(batch)
     }
 
+    /// The key of change `c` is copied, as the statement's snapshot sees the lanes.
+    fn is_copied_change(&self) -> String {
+        let spec = self.spec();
+        let lane = spec.table("lane");
+        // Once every lane is copied there is nothing to sort out.
+        format!(
+            "case when (select bool_and(is_done) from {lane}) then true \
+             else exists (select from {lane} l where {}) end",
+            spec.is_copied(&spec.own_key("c", "k"))
+        )
+    }
+
     /// Which of these changes lie in no range that is copied or claimed, in a snapshot that is taken now.
     async fn unclaimed(&self, observer: &Session, ids: &[i64]) -> Result<Vec<i64>> {
         let spec = self.spec();
@@ -286,14 +354,25 @@ impl Mirror {
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 
-    /// The refresh itself: whatever the target has for these keys goes, whatever the source has is written.
-    pub(crate) async fn refresh_batch(&self, tx: &Transaction<'_>, ids: &[i64]) -> Result<Refreshed> {
-        if ids.is_empty() {
-            return Ok(Refreshed::default());
+    /// Refreshes the keys of these changes.
+    async fn refresh_batch(&self, tx: &Transaction<'_>, ids: &[i64]) -> Result<Refreshed> {
+        match ids.is_empty() {
+            true => Ok(Refreshed::default()),
+            false => self.refresh_keys(tx, "c.id = any ($1)", &[&ids]).await,
         }
+    }
+
+    /// The refresh itself: whatever the target has for the keys of the changes `c` that are `wanted` goes, whatever the
+    /// source has is written.
+    async fn refresh_keys(
+        &self,
+        tx: &Transaction<'_>,
+        wanted: &str,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Refreshed> {
         let spec = self.spec();
         let keys = format!(
-            "(select distinct {} from {} c where c.id = any ($1)) as k",
+            "(select distinct {} from {} c where {wanted}) as k",
             spec.own_key("c", "k"),
             spec.table("change")
         );
@@ -311,18 +390,18 @@ impl Mirror {
             spec.key_equals_own("s", "k", "k")
         );
         let deleted = tx
-            .execute(&delete, &[&ids])
+            .execute(&delete, parameters)
             .await
             .doing(|| format!("refreshing keys of {}", spec.target))?;
         let written = tx
-            .execute(&insert, &[&ids])
+            .execute(&insert, parameters)
             .await
             .map_err(|e| self.row_fault(e.into()))
             .doing(|| format!("refreshing keys of {}", spec.target))?;
         Ok(Refreshed { deleted, written })
     }
 
-    pub(crate) async fn forget(&self, tx: &Transaction<'_>, ids: &[i64]) -> Result<()> {
+    async fn forget(&self, tx: &Transaction<'_>, ids: &[i64]) -> Result<()> {
         if ids.is_empty() {
             return Ok(());
         }
