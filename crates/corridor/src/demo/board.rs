@@ -23,6 +23,9 @@ const LINE_INTERVAL: Duration = Duration::from_secs(5);
 /// Columns of the sparkline: one second each; older ones go.
 const SPARK: usize = WIDTH - 2;
 
+/// Columns of what the move says: who stands in the way of a lock, and with what, can be long.
+const NEWS_MAX: usize = 3 * WIDTH;
+
 /// The display.
 pub(super) struct Board {
     output: Arc<Output>,
@@ -31,6 +34,8 @@ pub(super) struct Board {
     is_painted: bool,
     started: Instant,
     doing: String,
+    /// What the move says is of interest.
+    is_moving: bool,
     /// Of each second of traffic: the longest that a write took, 99 of 100; or that somebody waits, if that is longer.
     latencies_ms: Vec<f64>,
     /// Where in them each phase begins.
@@ -56,6 +61,7 @@ impl Board {
             block,
             started: Instant::now(),
             doing: String::new(),
+            is_moving: false,
             latencies_ms: Vec::new(),
             marks: Vec::new(),
             last_line: Instant::now(),
@@ -71,6 +77,7 @@ impl Board {
     /// The same for a phase that is measured.
     pub(super) fn begin_phase(&mut self, phase: Phase, doing: &str) {
         self.marks.push((self.latencies_ms.len(), phase.as_str()));
+        self.is_moving = phase == Phase::Moving;
         self.begin(&format!("{}: {doing}", phase.as_str()));
     }
 
@@ -115,7 +122,7 @@ impl Board {
         }
         let news: Vec<String> = self.ear.story().news.drain(..).collect();
         for text in news {
-            self.note(&text);
+            self.note(&cut(&text, NEWS_MAX));
         }
         match &self.block {
             Some(block) => block.set_message(self.lines(now.as_ref()).join("\n")),
@@ -154,13 +161,15 @@ impl Board {
             lines.push(format!("  {}", spark::ruler(&marks, SPARK)));
             lines.push(cut(&format!("  {}", pulse(now)), WIDTH));
         }
-        let scene = self.ear.story().scene.block();
-        lines.extend(scene.iter().map(|line| cut(line, WIDTH)));
+        if self.is_moving {
+            let scene = self.ear.story().scene.block();
+            lines.extend(scene.iter().map(|line| cut(line, WIDTH)));
+        }
         lines
     }
 
     fn status_line(&self, now: Option<&Snapshot>) -> String {
-        let scene = self.ear.story().scene.line();
+        let scene = self.ear.story().scene.line().filter(|_| self.is_moving);
         let parts = [now.map(pulse), scene];
         let text: Vec<String> = parts.into_iter().flatten().collect();
         match text.is_empty() {
@@ -214,8 +223,8 @@ fn pulse(now: &Snapshot) -> String {
     if now.waiting_max_ms >= 50.0 {
         text.push_str(&format!(", somebody waits since {}", millis(now.waiting_max_ms)));
     }
-    if now.errors > 0 {
-        text.push_str(&format!(", {} errors", now.errors));
+    if second.errors > 0 {
+        text.push_str(&format!(", {} errors", second.errors));
     }
     text
 }

@@ -120,6 +120,13 @@ impl Watcher for Ear {
     }
 }
 
+/// As the command line would read it, save that the environment of whoever runs the demo says nothing about this
+/// cluster's connections.
+fn connect_options(url: &str) -> Result<ConnectOptions> {
+    let url = format!("{url}?sslmode=disable&channel_binding=disable&target_session_attrs=any");
+    ConnectOptions::from_process(Some(&url))
+}
+
 /// Moves the table, up to where the old one waits for `finish`. Returns the migration's name; `None` when somebody
 /// asked us to leave.
 pub(super) async fn carry(
@@ -127,7 +134,7 @@ pub(super) async fn carry(
     ear: Arc<Ear>,
     interrupt: watch::Receiver<bool>,
 ) -> Result<Option<String>> {
-    let connect = ConnectOptions::from_process(Some(&url))?;
+    let connect = connect_options(&url)?;
     let wish = parsed()?;
     let plan = run::plan(&connect, &wish).await?;
     let name = run::store(&connect, &wish, &plan).await?;
@@ -143,7 +150,7 @@ pub(super) async fn carry(
 
 /// Drops the old table: `corridor finish NAME --drop`.
 pub(super) async fn finish(url: String, name: String, interrupt: watch::Receiver<bool>) -> Result<()> {
-    let connect = ConnectOptions::from_process(Some(&url))?;
+    let connect = connect_options(&url)?;
     let order = Order::Finish { is_drop: true };
     match run::carry_out(&connect, &name, order, Arc::new(Deaf), interrupt).await? {
         Outcome::Ended(_) | Outcome::Interrupted => Ok(()),

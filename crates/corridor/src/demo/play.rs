@@ -133,8 +133,12 @@ impl Company<'_> {
             .phase(Phase::During, "the ids have run out", traffic, self.seconds)
             .await?;
         let (moving, move_ms, migration) = self.moving(traffic).await?;
+        let is_held = hold.is_some();
+        if let Some(hold) = hold {
+            self.stage.release(run, hold)?;
+        }
         let after = self.after(traffic, &before).await?;
-        let is_held = hold.is_some_and(|hold| !hold.is_void());
+        let is_held = is_held && self.stage.is_among_used(run)?;
         Ok(Course {
             phases: [before, during, moving, after],
             is_held,

@@ -131,6 +131,23 @@ impl Stage {
         Ok(Some(run.hold(&self.cluster, options)?))
     }
 
+    /// Ends the holding, with the counter at the beginning of the used ids: nobody who writes to the old table would
+    /// fare better, and nobody who measures is disturbed by the one who holds.
+    pub(super) fn release(&self, run: &ToastRun, hold: Hold) -> Result<(), Halt> {
+        let is_void = hold.is_void();
+        drop(hold);
+        if !is_void {
+            self.cluster.oid_counter()?.set(run.first_id)?;
+        }
+        Ok(())
+    }
+
+    /// The counter is among the used ids.
+    pub(super) fn is_among_used(&self, run: &ToastRun) -> Result<bool, Halt> {
+        let next = self.cluster.oid_counter()?.get()?;
+        Ok((run.first_id..=run.last_id).contains(&next))
+    }
+
     /// What pg_stat_statements has counted; `None` where there is none.
     pub(super) async fn counters(&self) -> Result<Option<Counters>, Halt> {
         if !self.has_counters {

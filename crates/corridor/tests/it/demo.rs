@@ -1,0 +1,111 @@
+//! The demo, small, from the cluster to its verdict.
+
+use serde_json::Value;
+
+use crate::driver::{Run, corridor};
+
+/// Three seconds a phase and few rows: the incident, the move and the proof are the same.
+async fn demo(more: &[&str]) -> Run {
+    let args = [&["demo", "--rows", "20000", "--seconds", "3"], more].concat();
+    corridor(&args).run().await
+}
+
+fn figure(value: &Value, phase: &str, name: &str) -> f64 {
+    let phases = value["phases"].as_array().unwrap();
+    let found = phases.iter().find(|p| p["phase"] == phase).unwrap();
+    found[name]
+        .as_f64()
+        .unwrap_or_else(|| panic!("{name} of {found}"))
+}
+
+#[tokio::test]
+async fn the_incident_is_brought_about_and_left_behind() {
+    let run = demo(&["--json", "--major", "15"]).await.expect_code(0);
+    let value = run.json();
+    assert_eq!(value["is_proven"], true);
+    assert_eq!(value["exit"], 0);
+    let claims = value["claims"].as_array().unwrap();
+    assert!(
+        claims.len() >= 5 && claims.iter().all(|c| c["holds"] == true),
+        "{claims:?}"
+    );
+    assert_eq!(value["is_incident_held"], true);
+    assert_eq!(value["postgres_major"], 15);
+    assert!(
+        value["command"]
+            .as_str()
+            .unwrap()
+            .starts_with("corridor move public.persons")
+    );
+    // It was one, and it is over: walking past used ids is what the buffers are touched for.
+    let buffers = |phase| figure(&value, phase, "buffers_per_write");
+    assert!(
+        buffers("during") > 10.0 * buffers("before"),
+        "{}",
+        value["phases"]
+    );
+    assert!(buffers("after") < 10.0 * buffers("before"), "{}", value["phases"]);
+    let p99 = |phase| figure(&value, phase, "write_p99_ms");
+    assert!(p99("during") >= 2.0 * p99("before") && p99("after") <= 2.0 * p99("before"));
+    assert!(figure(&value, "moving", "writes") > 0.0);
+    assert_eq!(figure(&value, "after", "errors"), 0.0);
+    assert!(value["cutover"]["held_ms"].as_f64().unwrap() > 0.0);
+    assert_eq!(value["verification"]["is_proven"], true);
+    let comparison = &value["comparison"];
+    assert!(comparison["rows_found"].as_u64().unwrap() > 10_000);
+    assert_eq!(comparison["rows_found"], comparison["rows_expected"]);
+    assert_eq!(comparison["lost_rows"], 0);
+    assert!(value["acknowledged_writes"].as_u64().unwrap() > 1_000);
+    assert!(value["latency_by_second_ms"].as_array().unwrap().len() > 9);
+    assert_eq!(value["kept"], Value::Null);
+    assert!(
+        run.stderr.contains("[0:00:00] starting a throwaway cluster"),
+        "{}",
+        run.stderr
+    );
+}
+
+#[tokio::test]
+async fn a_missing_major_is_told() {
+    let run = corridor(&["demo", "--major", "99"]).run().await;
+    let run = run.expect_code(1).expect_fault("CLI-006");
+    assert!(run.stderr.contains("PostgreSQL 99"), "{}", run.stderr);
+}
+
+#[tokio::test]
+async fn a_signal_takes_the_cluster_away() {
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_corridor"));
+    let base = tempdir();
+    let mut child = command
+        .args(["demo", "--rows", "20000", "--keep", "--major", "15"])
+        .env("CORRIDOR_TESTBED_DIR", &base)
+        .stderr(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    use tokio::io::{AsyncBufReadExt, BufReader};
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    while let Some(line) = lines.next_line().await.unwrap() {
+        if line.contains("before: all is well") {
+            let pid = child.id().unwrap().to_string();
+            let sent = tokio::process::Command::new("kill")
+                .args(["-s", "INT", &pid])
+                .status();
+            assert!(sent.await.unwrap().success());
+        }
+    }
+    assert_eq!(child.wait().await.unwrap().code(), Some(130));
+    let left: Vec<_> = std::fs::read_dir(&base).unwrap().flatten().collect();
+    assert!(left.is_empty(), "{left:?}");
+    std::fs::remove_dir(&base).unwrap();
+}
+
+/// A short path that the server's user can enter: a socket's path has room for 107 bytes.
+fn tempdir() -> std::path::PathBuf {
+    use std::os::unix::fs::PermissionsExt;
+    let path = std::env::temp_dir().join(format!("demo-{}", std::process::id()));
+    std::fs::create_dir(&path).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    path
+}
