@@ -164,9 +164,7 @@ impl Mirror {
     /// and its partitions. A switch of triggers (`disable trigger all`, and back) leaves its trace here.
     pub async fn check_capture(&self, client: &impl GenericClient, table_count: usize) -> Result<()> {
         let spec = self.spec();
-        let name = |what: &str| spec.capture_name(what).as_str().to_owned();
-        // Row triggers are cloned to partitions under their own name; the one for truncates is made on each table.
-        let names: Vec<String> = ["new", "old", "key", "truncate"].into_iter().map(name).collect();
+        let names = self.trigger_names();
         let row = client
             .query_one(
                 include_str!("../sql/capture/count.sql"),
@@ -186,6 +184,24 @@ impl Mirror {
                 spec.source
             ),
         ))
+    }
+
+    /// A digest of the capture triggers' ids: it changes when one is dropped and made again.
+    pub async fn capture_digest(&self, client: &impl GenericClient) -> Result<String> {
+        let row = client
+            .query_one(
+                include_str!("../sql/capture/digest.sql"),
+                &[&self.spec().source.to_string(), &self.trigger_names()],
+            )
+            .await
+            .doing(|| "looking at the capture triggers")?;
+        Ok(row.get("digest"))
+    }
+
+    /// Row triggers are cloned to partitions under their own name; the one for truncates is made on each table.
+    fn trigger_names(&self) -> Vec<String> {
+        let name = |what: &str| self.spec().capture_name(what).as_str().to_owned();
+        ["new", "old", "key", "truncate"].into_iter().map(name).collect()
     }
 
     /// How many changes wait in the log, counted up to `limit` (the log may be long, the answer is for a display).

@@ -184,6 +184,10 @@ SEQUENCE_NOT_CARRIED "MOV-047" Refused
     "a sequence cannot be carried"
     "See the reason in the message."
     "A sequence that a column owns stays, and changes its owner table in the swap. That needs the same schema and the same owner."
+SUBSCRIPTION "MOV-049" Refused
+    "a subscription writes to the table"
+    "Drop the subscription (or take the table out of its publication and refresh it) before the move, and make it anew afterwards."
+    "A subscription knows its tables by their ids, not by their names. After the swap the new table is not known to it: every change for it would be skipped without an error, and acknowledged to the publisher. No refresh brings such changes back."
 DEFINITION_NOT_CARRIED "MOV-048" Refused
     "a definition cannot be carried"
     "See the reason in the message."

@@ -2,7 +2,9 @@
 //! has one of its own, which takes over name and value in the swap.
 //!
 //! **No value comes twice**, also for a session that has already looked up the old sequence and waits for our lock on
-//! it: the new sequence begins a gap above the old one's last value, as wide as sessions can be waiting.
+//! it: the new sequence begins a gap above the old one's last value, as wide as sessions can be waiting; and the old
+//! one ends there, so that whoever goes on drawing from it (by an id looked up before) gets an error, never a value that
+//! the new one gives too. Swapping back gives it its end back.
 
 use corridor_pg::catalog::{IdentityKind, Sequence, SequenceLink};
 use corridor_pg::{Literal, QualifiedName};
@@ -31,10 +33,17 @@ pub fn carry(carry: &Carry<'_>, out: &mut Carried) {
         rename_steps(carry, names, out);
         let lasting = carry.names.sibling(&names.lasting);
         let old = carry.names.sibling(&names.old);
-        out.forward
-            .attach
-            .push(value_step(carry, sequence, &old, &lasting));
-        out.back.attach.push(value_step(carry, sequence, &new, &lasting));
+        let forward = [
+            value_step(carry, sequence, &old, &lasting),
+            end_step(carry, sequence, &old),
+        ];
+        let back = [
+            whole_step(sequence, &lasting),
+            value_step(carry, sequence, &new, &lasting),
+            end_step(carry, sequence, &new),
+        ];
+        out.forward.attach.extend(forward);
+        out.back.attach.extend(back);
     }
 }
 
@@ -67,12 +76,7 @@ fn rename_steps(carry: &Carry<'_>, names: &Triple, out: &mut Carried) {
 /// Sets the arriving sequence beyond the leaving one. Where the gap would pass the end, there is none: an exhausted
 /// sequence stays as exhausted as it was. A cycling sequence repeats values by intent.
 fn value_step(carry: &Carry<'_>, s: &Sequence, from: &QualifiedName, to: &QualifiedName) -> Step {
-    let gap = i128::from(carry.sequence_gap) * i128::from(s.cache.max(1)) * i128::from(s.increment);
-    let is_inside = if s.increment > 0 {
-        format!("last_value::numeric + {gap} <= {}", s.max)
-    } else {
-        format!("last_value::numeric + {gap} >= {}", s.min)
-    };
+    let (gap, is_inside) = gap(carry, s);
     let value = if s.is_cycling {
         "last_value".to_owned()
     } else {
@@ -84,6 +88,48 @@ fn value_step(carry: &Carry<'_>, s: &Sequence, from: &QualifiedName, to: &Qualif
             "select setval({}::regclass, {value}, is_called) from {from}",
             Literal(&to.to_string())
         ),
+    )
+    .brief([])
+}
+
+/// The gap, and the condition that it lies inside the sequence's bounds.
+fn gap(carry: &Carry<'_>, s: &Sequence) -> (i128, String) {
+    let gap = i128::from(carry.sequence_gap) * i128::from(s.cache.max(1)) * i128::from(s.increment);
+    let is_inside = match s.increment > 0 {
+        true => format!("last_value::numeric + {gap} <= {}", s.max),
+        false => format!("last_value::numeric + {gap} >= {}", s.min),
+    };
+    (gap, is_inside)
+}
+
+/// The word for the end that a sequence runs towards.
+fn end_word(s: &Sequence) -> &'static str {
+    if s.increment > 0 { "maxvalue" } else { "minvalue" }
+}
+
+/// Lets the leaving sequence end where the arriving one begins.
+fn end_step(carry: &Carry<'_>, s: &Sequence, leaving: &QualifiedName) -> Step {
+    let (gap, is_inside) = gap(carry, s);
+    let is_bound = if s.is_cycling { "false" } else { is_inside.as_str() };
+    let alter = format!("alter sequence {leaving} {} ", end_word(s));
+    let body = format!(
+        "begin if (select {is_bound} from {leaving}) then \
+         execute {} || (select (last_value + {gap})::text from {leaving}); end if; end",
+        Literal(&alter)
+    );
+    Step::new(
+        format!("end of sequence {}", leaving.name),
+        format!("do {}", Literal(&body)),
+    )
+    .brief([])
+}
+
+/// Gives the sequence that comes back the end that it had.
+fn whole_step(s: &Sequence, name: &QualifiedName) -> Step {
+    let end = if s.increment > 0 { s.max } else { s.min };
+    Step::new(
+        format!("end of sequence {}", name.name),
+        format!("alter sequence {name} {} {end}", end_word(s)),
     )
     .brief([])
 }
@@ -112,8 +158,18 @@ mod tests {
              9223372036854775807 then (last_value + 100)::int8 else last_value end, is_called) \
              from public.persons_id_seq__c_old_t"
         );
+        assert_eq!(
+            out.forward.attach[1].sql,
+            "do 'begin if (select last_value::numeric + 100 <= 9223372036854775807 from public.persons_id_seq__c_old_t) \
+             then execute ''alter sequence public.persons_id_seq__c_old_t maxvalue '' || \
+             (select (last_value + 100)::text from public.persons_id_seq__c_old_t); end if; end'"
+        );
+        assert_eq!(
+            out.back.attach[0].sql,
+            "alter sequence public.persons_id_seq maxvalue 9223372036854775807"
+        );
         assert!(
-            out.back.attach[0]
+            out.back.attach[1]
                 .sql
                 .ends_with("from public.persons_id_seq__c_new_t")
         );

@@ -47,6 +47,7 @@ pub fn carry(carry: &Carry<'_>, out: &mut Carried) {
         let code = match dependent.why {
             DependentReason::RowType => &fault::ROW_TYPE_USED,
             DependentReason::SqlBody => &fault::SQL_BODY,
+            DependentReason::Subscription => &fault::SUBSCRIPTION,
             DependentReason::Other => &fault::UNKNOWN_DEPENDENT,
         };
         out.refuse(code, dependent.what.clone());

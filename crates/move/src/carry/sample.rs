@@ -80,6 +80,7 @@ pub(crate) fn column(number: i32, name: &str, type_sql: &str, type_oid: u32) -> 
         type_oid: Oid(type_oid),
         base_type_oid: Oid(type_oid),
         type_sql: type_sql.into(),
+        base_type_sql: type_sql.into(),
         is_not_null: number < 3,
         not_null_constraint: None,
         collation: (type_sql == "text").then(|| QualifiedName::new(id("pg_catalog"), id("default"))),

@@ -158,7 +158,7 @@ fn key_columns(table: &Table, key: &Index, appended: &[&Ident]) -> Vec<KeyColumn
         .filter_map(|name| table.column(name))
         .map(|column| KeyColumn {
             name: column.name.clone(),
-            type_sql: column.type_sql.clone(),
+            type_sql: column.base_type_sql.clone(),
             collation: column.collation.clone().filter(|_| column.is_collation_explicit),
         })
         .collect()

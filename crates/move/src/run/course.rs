@@ -400,6 +400,7 @@ async fn after_cut_over(deck: &Arc<Deck>, seat: &mut Seat) -> Step<()> {
     let progress = json!({
         "steps_done": deck.plan.settle.len(),
         "fingerprint": serde_json::to_string(&fingerprint).unwrap_or_default(),
+        "capture": deck.reverse.capture_digest(&tx).await?,
     });
     store::write_operation_progress(&tx, &deck.lease, "hold", &progress).await?;
     tx.commit().await.doing(|| "noting the new definition")?;

@@ -270,13 +270,24 @@ impl Deck {
 
     /// Fails with `MOV-108` when the new table is not as the cut-over left it.
     pub(crate) async fn check_new_definition(&self, client: &impl GenericClient) -> Result<()> {
-        let recorded: Option<String> = client
+        let settled = client
             .query_opt(
                 include_str!("../../sql/run/settled.sql"),
                 &[&self.fence.migration_id],
             )
-            .await?
-            .and_then(|row| row.get("fingerprint"));
+            .await?;
+        let recorded: Option<String> = settled.as_ref().and_then(|row| row.get("fingerprint"));
+        let capture: Option<String> = settled.as_ref().and_then(|row| row.get("capture"));
+        if let Some(capture) = capture
+            && capture != self.reverse.capture_digest(client).await?
+        {
+            let what =
+                "a partition was detached and attached, or a capture trigger made anew, since the cut-over";
+            return Err(Fault::new(
+                &REVERSE_BROKEN,
+                format!("{}: {what}", self.plan.source.name),
+            ));
+        }
         let oid: Option<u32> = client
             .query_one(
                 include_str!("../../sql/run/target_oid.sql"),

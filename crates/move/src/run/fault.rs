@@ -62,6 +62,12 @@ codes! {
         "See the fault in the message and `corridor logs NAME`; `resume` tries again."
         "The order was handed to a worker that was alive, and that worker met a fault that it may not try again. The \
          message is the worker's own."
+    OLD_SNAPSHOT "MOV-111" AfterPause NotFinished
+        "a transaction with an older snapshot is open"
+        "Let it end; Corridor tries again by itself. The message names it."
+        "A repeatable read or serializable transaction (or an open cursor) keeps the snapshot that it took before the swap. The \
+         rows of the new table were written by Corridor, many of them after that snapshot: such a transaction would find \
+         the table empty or old, without an error. So the swap steps back while one is open, and tries again."
     UNREADABLE_PLAN "MOV-109" Never Bug
         "the stored plan cannot be read"
         "Please report this with the message."

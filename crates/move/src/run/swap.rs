@@ -17,7 +17,7 @@ use tokio_postgres::Transaction;
 
 use crate::plan::{Lock, Step as PlanStep};
 use crate::run::deck::Deck;
-use crate::run::fault::{CUTOVER_BLOCKED, NAME_TAKEN_OVER, SWAP_UNANSWERED};
+use crate::run::fault::{CUTOVER_BLOCKED, NAME_TAKEN_OVER, OLD_SNAPSHOT, SWAP_UNANSWERED};
 use crate::run::owner::{Owner, look_up};
 use crate::run::report::Progress;
 use crate::run::seat::Seat;
@@ -286,7 +286,32 @@ fn again(fault: Fault) -> Result<Tried> {
     }
 }
 
+/// Fails with `MOV-111` while somebody keeps a snapshot that is older than the rows of the arriving table.
+///
+/// Asked under the locks: who takes a snapshot from now on and comes to the table waits for us, and a plain statement
+/// takes its snapshot after that.
+async fn check_snapshots(tx: &Transaction<'_>) -> Result<()> {
+    let rows = tx
+        .query(include_str!("../../sql/run/old_snapshots.sql"), &[])
+        .await
+        .doing(|| "looking for older snapshots")?;
+    let who: Vec<String> = rows
+        .iter()
+        .map(|row| {
+            let (pid, age_s): (i32, f64) = (row.get("pid"), row.get("age_s"));
+            let (app, user): (&str, &str) = (row.get("application_name"), row.get("user_name"));
+            format!("pid {pid} (app {app:?}, user {user}), in transaction for {age_s:.1} s")
+        })
+        .collect();
+    if who.is_empty() {
+        Ok(())
+    } else {
+        Err(Fault::new(&OLD_SNAPSHOT, who.join("; ")))
+    }
+}
+
 async fn under_lock(deck: &Deck, direction: &Direction<'_>, tx: &Transaction<'_>) -> Result<()> {
+    check_snapshots(tx).await?;
     let owner = look_up(tx, &deck.plan, deck.fence.migration_id).await?;
     if !owner.is(direction.is_back) {
         return Err(Fault::new(

@@ -317,7 +317,7 @@ async fn hand_over(
         match store::outcome(&**session, request).await? {
             RequestOutcome::Answered { outcome } => {
                 if outcome.get("granted").and_then(Value::as_bool) == Some(true) {
-                    return follow(session, migration_id, order, interrupt).await.map(Some);
+                    return follow(session, migration_id, order, interrupt).await;
                 }
                 let detail = outcome
                     .get("detail")
@@ -371,44 +371,34 @@ async fn wait_for_silence(
     }
 }
 
-/// Waits for what a granted order brings about.
+/// Waits for what a granted order brings about. `None`: the worker died over it, take it up yourself.
 async fn follow(
     session: &mut Session,
     migration_id: i64,
     order: Order,
     interrupt: &watch::Receiver<bool>,
-) -> Result<Outcome> {
+) -> Result<Option<Outcome>> {
     loop {
         let state = store::read_state(&**session, migration_id).await?;
-        match (&state, order) {
-            (State::Failed { detail, .. }, _) => {
-                return Err(Fault::new(&WORKER_FAILED, detail.clone()));
-            }
+        if let State::Failed { detail, .. } = &state {
+            return Err(Fault::new(&WORKER_FAILED, detail.clone()));
+        }
+        // A cut-over or swap back that was given up waits again; the reason is in the journal.
+        let is_back = matches!(
+            (&state, order),
             (
-                State::Waiting {
-                    for_what: Wait::Finish,
-                },
-                Order::Cutover | Order::Verify,
-            )
-            | (
-                State::Waiting {
-                    for_what: Wait::Cutover,
-                },
-                Order::Verify,
-            )
-            | (State::Paused { .. }, _) => return Ok(outcome_of(state)),
-            // Given up: the reason is in the journal.
-            (
-                State::Waiting {
-                    for_what: Wait::Cutover,
-                },
-                Order::Cutover,
-            ) => return Ok(outcome_of(state)),
-            (state, _) if state.is_final() => return Ok(outcome_of(state.clone())),
-            _ => {}
+                State::Waiting { .. },
+                Order::Cutover | Order::Verify | Order::Rollback
+            ) | (State::Paused { .. }, _)
+        );
+        if is_back || state.is_final() {
+            return Ok(Some(outcome_of(state)));
         }
         if *interrupt.borrow() {
-            return Ok(Outcome::Interrupted);
+            return Ok(Some(Outcome::Interrupted));
+        }
+        if !Tenure::look(&**session, migration_id).await?.is_alive {
+            return Ok(None);
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     }

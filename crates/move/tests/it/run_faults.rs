@@ -234,6 +234,86 @@ async fn switched_off_triggers_are_noticed() {
     assert_eq!(fault.code().id, "MIR-006", "{fault}");
 }
 
+/// A subscription knows its tables by id: the new table would be passed over in silence. Refused, and noticed when it
+/// comes later.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_target_of_a_subscription_stays_where_it_is() {
+    let mut journey = Journey::new(15, "faults_subscription", TEAMS, 200).await;
+    journey.store(&journey.wish(hash("team_id"))).await;
+    journey.until_ready().await;
+    journey
+        .run(
+            "create subscription faults_sub connection 'dbname=nowhere' publication p with (connect = false); \
+             insert into pg_subscription_rel (srsubid, srrelid, srsubstate) \
+             select oid, 'ledger'::regclass, 'r' from pg_subscription where subname = 'faults_sub'",
+        )
+        .await;
+    let fault = journey.worker(Order::Cutover).task.await.unwrap().unwrap_err();
+    assert_eq!(fault.code().id, "MOV-101", "{fault}");
+    assert!(fault.to_string().contains("subscriptions"), "{fault}");
+    assert_eq!(
+        journey.worker(Order::Rollback).end().await,
+        Outcome::Ended(State::RolledBack)
+    );
+    let refused = plan(&journey.connect, &journey.wish(hash("team_id")))
+        .await
+        .unwrap()
+        .check_executable()
+        .unwrap_err();
+    assert_eq!(refused.code().id, "MOV-049", "{refused}");
+    journey
+        .run("alter subscription faults_sub set (slot_name = none)")
+        .await;
+    journey.run("drop subscription faults_sub").await;
+    journey.assert_clean().await;
+}
+
+/// A repeatable-read transaction that began before the swap would find the new table empty: the swap waits for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_snapshot_holds_the_swap_off() {
+    let mut journey = Journey::new(15, "faults_snapshot", TEAMS, 200).await;
+    let mut wish = journey.wish(hash("team_id"));
+    wish.settings.push(("cutover.attempts".into(), "2".into()));
+    journey.store(&wish).await;
+    let reader = corridor_testbed::cluster::connect(&journey.database.url)
+        .await
+        .unwrap();
+    reader
+        .batch_execute("set application_name = 'the reader'; begin isolation level repeatable read; select count(*) from pg_class")
+        .await
+        .unwrap();
+    journey.until_ready().await;
+    let fault = journey.worker(Order::Cutover).task.await.unwrap().unwrap_err();
+    assert_eq!(fault.code().id, "MOV-102", "{fault}");
+    assert!(
+        fault.to_string().contains("MOV-111") && fault.to_string().contains("the reader"),
+        "{fault}"
+    );
+    let rows: i64 = reader
+        .query_one("select count(*) from ledger", &[])
+        .await
+        .unwrap()
+        .get(0);
+    assert_eq!(rows, 200);
+    reader.batch_execute("commit").await.unwrap();
+    assert_eq!(
+        journey.worker(Order::Cutover).end().await,
+        Outcome::Waits(Wait::Finish)
+    );
+
+    // A partition that was away in between may have been written to unseen: the way back is closed.
+    journey
+        .run(
+            "do $$ declare bound text; begin \
+             select pg_get_expr(relpartbound, oid) into bound from pg_class where oid = 'ledger_p0'::regclass; \
+             alter table ledger detach partition ledger_p0; delete from ledger_p0; \
+             execute 'alter table ledger attach partition ledger_p0 ' || bound; end $$",
+        )
+        .await;
+    let fault = journey.worker(Order::Rollback).task.await.unwrap().unwrap_err();
+    assert!(["MOV-108", "MIR-006"].contains(&fault.code().id), "{fault}");
+}
+
 /// `verify` after the cut-over compares the way back, whoever carries it out.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_way_back_is_verified_too() {

@@ -9,6 +9,7 @@ from (
         a.atttypid::int8 as type_oid,
         base.oid::int8 as base_type_oid,
         format_type(a.atttypid, a.atttypmod) as type_sql,
+        case when base.oid = a.atttypid then format_type(a.atttypid, a.atttypmod) else format_type(base.oid, null) end as base_type_sql,
         a.attnotnull as is_not_null,
         (
             select jsonb_build_object(

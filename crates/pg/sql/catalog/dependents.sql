@@ -49,5 +49,11 @@ from (
     left join pg_rewrite dr on d.classid = 'pg_rewrite'::regclass and dr.oid = d.objid
     left join pg_policy dp on d.classid = 'pg_policy'::regclass and dp.oid = d.objid
     left join pg_type dt on d.classid = 'pg_type'::regclass and dt.oid = d.objid
+    union all
+    -- No row of pg_depend leads from a subscription to its tables.
+    select 'subscription ' || s.subname, 'subscription'
+    from pg_subscription_rel r
+    join pg_subscription s on s.oid = r.srsubid
+    where r.srrelid = $1
 ) t
 where t.why <> 'explained'

@@ -107,13 +107,36 @@ fact (place, aspect, body) as (
     from pg_inherits i
     where $1 in (i.inhrelid, i.inhparent)
     union all
-    select 15, 'publications', string_agg(r.prpubid::text, e'\n' order by r.prpubid)
-    from pg_publication_rel r
-    where r.prrelid = $1
+    select 15, 'publications', string_agg(r.pubid::text, e'\n' order by r.pubid)
+    from (
+        select prpubid as pubid from pg_publication_rel where prrelid = $1
+        union
+        select oid from pg_publication where puballtables
+    ) r
     union all
     select 16, 'extended statistics', string_agg(s.stxname::text || s.stxkeys::text, e'\n' order by s.stxname)
     from pg_statistic_ext s
     where s.stxrelid = $1
+    union all
+    select 17, 'subscriptions', string_agg(r.srsubid::text, e'\n' order by r.srsubid)
+    from pg_subscription_rel r
+    where r.srrelid = $1
+    union all
+    -- Functions with SQL bodies, and whatever uses the row type.
+    select 18, 'users of its definition', string_agg(d.classid || ' ' || d.objid || ' ' || d.objsubid, e'\n' order by d.classid, d.objid, d.objsubid)
+    from (
+        select p.classid, p.objid, p.objsubid
+        from pg_depend p
+        where p.refclassid = 'pg_class'::regclass and p.refobjid = $1 and p.classid = 'pg_proc'::regclass
+        union
+        select p.classid, p.objid, p.objsubid
+        from pg_type ty
+        join pg_depend p on p.refclassid = 'pg_type'::regclass and p.refobjid in (ty.oid, ty.typarray)
+        where ty.typrelid = $1
+          and p.classid <> 'pg_rewrite'::regclass
+          and not (p.classid = 'pg_type'::regclass and p.objid = ty.typarray)
+          and not (p.classid = 'pg_class'::regclass and p.objid = $1)
+    ) d
 )
 select aspect, md5(coalesce(body, '')) as digest
 from fact

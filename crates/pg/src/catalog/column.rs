@@ -55,6 +55,8 @@ pub struct Column {
     pub base_type_oid: Oid,
     /// Its type as the server writes it: `character varying(20)`, `public.citext`.
     pub type_sql: String,
+    /// The same for the type below a domain, without a length: what can hold every value, and null.
+    pub base_type_sql: String,
     /// It is `not null`.
     pub is_not_null: bool,
     /// The constraint behind it (PostgreSQL 18).

@@ -117,6 +117,8 @@ pub enum DependentReason {
     RowType,
     /// A function or procedure with an SQL-standard body names the table.
     SqlBody,
+    /// It is the target of a logical replication subscription.
+    Subscription,
     /// `pg_depend` has it, and we do not know why.
     Other,
 }
