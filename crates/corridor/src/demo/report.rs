@@ -43,6 +43,8 @@ pub(super) struct Document {
     pub(super) move_ms: u64,
     /// By phase.
     pub(super) phases: Vec<Figures>,
+    /// How often the last phase was measured until it was healthy; the last time counts.
+    pub(super) after_measured: u32,
     /// What the figure means.
     pub(super) buffers_per_write_is: &'static str,
     /// p99 of each second of traffic.
@@ -215,7 +217,12 @@ mod tests {
             figures(Phase::During, 88.0, 0.9, 1_402.0, Some(123_456.0)),
             figures(Phase::After, 1_120.0, 0.6, 2.6, None),
         ]);
-        insta::assert_snapshot!(plain(&lines.join("\n")), @"");
+        insta::assert_snapshot!(plain(&lines.join("\n")), @r"
+                 seconds writes/s       p50       p99   slowest  buffers/write
+        before        10    1,124    0.5 ms    2.2 ms    4.4 ms           11.3
+        during        10       88    0.9 ms     1.4 s     2.8 s        123,456
+        after         10    1,120    0.6 ms    2.6 ms    5.2 ms        unknown
+        ");
         assert!(lines.iter().all(|line| width(&plain(line)) <= WIDTH));
     }
 }

@@ -60,7 +60,7 @@ mod tests {
     #[test]
     fn a_collapse_is_seen() {
         let latencies = [0.0, 0.4, 1.0, 2.0, 20.0, 400.0, 5_000.0, f64::INFINITY, 1.2];
-        assert_eq!(line(&latencies, false), "▁▁▁▂▄████▁");
+        assert_eq!(line(&latencies, false), "▁▁▁▂▄███▁");
         assert_eq!(line(&[], true), "");
         assert_eq!(
             line(&[1.0, 900.0], true),

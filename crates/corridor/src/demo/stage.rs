@@ -15,6 +15,8 @@ use crate::fault::DEMO;
 const DATABASE: &str = "postgres";
 /// The table that is moved.
 pub(super) const TABLE: &str = "public.persons";
+/// The size of the properties that go out of line, one of ten. They do not compress.
+const LARGE_BYTES: usize = 4_096;
 /// Used ids that an insert meets when the incident is held. Below 50,000 the walks are too short to be one.
 const DEPTH_IDS: u32 = 120_000;
 /// The whole run: the depth, the guard that holding needs (100,000 where the server's memory is reached through its
@@ -74,7 +76,10 @@ impl Stage {
         Ok(Stage {
             can_hold: cluster.oid_counter().is_ok(),
             has_counters,
-            table: Table::persons(TABLE, rows),
+            table: Table {
+                large_bytes: LARGE_BYTES,
+                ..Table::persons(TABLE, rows)
+            },
             cluster,
         })
     }

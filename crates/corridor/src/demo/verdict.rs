@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::output::number::{grouped, millis};
 
 /// Latency is back when p99 is at most so many times the healthy one.
-const BACK_WITHIN: f64 = 2.0;
+pub(super) const BACK_WITHIN: f64 = 2.0;
 /// The incident has come about when p99 is at least so many times the healthy one.
 const COLLAPSED_FROM: f64 = 2.0;
 
