@@ -77,7 +77,7 @@ pub static IMPOSTOR: Code = Code {
     id: "MIR-007",
     title: "another table has the name of the source or the target",
     retry: Retry::Never,
-    exit: Exit::Refused,
+    exit: Exit::Ambiguous,
     hint: "Give the names back to the tables in the message, then `resume`.",
     page: "Somebody renamed the source or the target, and another table has its name now. Refreshing from that table \
            would write its rows over the real ones, so nothing is refreshed or compared, and no change is forgotten. Put \
