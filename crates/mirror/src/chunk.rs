@@ -225,9 +225,11 @@ impl Mirror {
         tx.batch_execute(RANGE_SETTINGS)
             .await
             .doing(|| "finding the end of a chunk")?;
+        // The text is made of the one key that is found, not of each that is passed by.
         let sql = format!(
-            "/* corridor */ select {} from {} s where {} order by {} offset {rows} limit 1",
-            spec.key_as_text("s"),
+            "/* corridor */ select {} from (select {} from {} s where {} order by {} offset {rows} limit 1) as found",
+            spec.key_as_text("found"),
+            spec.key_of("s"),
             spec.source,
             spec.in_range("s", rest),
             spec.key_of("s")

@@ -154,3 +154,8 @@ pub(crate) const LOOKUP_SETTINGS: &str = "set local enable_seqscan = off; set lo
 
 /// Settings of statements that read a key range in order.
 pub(crate) const RANGE_SETTINGS: &str = "set local enable_seqscan = off; set local enable_bitmapscan = off; set local jit = off; set local max_parallel_workers_per_gather = 0";
+
+/// Settings of statements that read a key range in any order: where the rows of a range lie scattered over the table, a
+/// bitmap visits each page once.
+pub(crate) const COMPARE_SETTINGS: &str =
+    "set local enable_seqscan = off; set local jit = off; set local max_parallel_workers_per_gather = 0";

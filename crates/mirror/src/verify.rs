@@ -15,7 +15,7 @@ use crate::Mirror;
 use crate::fault::UNEXPLAINED_DIFFERENCE;
 use crate::lane::{Lane, key_at};
 use crate::sizer::Sizer;
-use crate::statement::{RANGE_SETTINGS, Range};
+use crate::statement::{COMPARE_SETTINGS, Range};
 
 /// Differing keys that are listed (and repaired) at a time. A range with more is compared, repaired and compared again.
 const DIFFERENCES_MAX: i64 = 50_000;
@@ -148,7 +148,7 @@ impl Mirror {
         };
         let tx = session.begin(Isolation::RepeatableRead).await?;
         self.lock_both(&tx).await?;
-        tx.batch_execute(RANGE_SETTINGS)
+        tx.batch_execute(COMPARE_SETTINGS)
             .await
             .doing(|| "preparing to verify")?;
         fence.hold(&tx).await?; // the snapshot is taken here
