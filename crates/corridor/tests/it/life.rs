@@ -388,7 +388,11 @@ async fn a_name_that_somebody_else_took_is_left_to_a_person() {
     let run = corridor_on(&database, &["cutover", "persons"]).run().await;
     // Whoever looks first says it: the applier, or the swap itself.
     let run = run.expect_code(6);
-    assert!(run.stderr.contains("MIR-007") || run.stderr.contains("MOV-103"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("MIR-007") || run.stderr.contains("MOV-103"),
+        "{}",
+        run.stderr
+    );
     assert!(!run.stderr.contains("nothing was changed"), "{}", run.stderr);
     let honest = "drop table persons; alter table the_real_persons rename to persons";
     client.batch_execute(honest).await.unwrap();

@@ -1,8 +1,8 @@
 //! The real binary against real servers.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)] // a test that cannot go on says so by panicking
+// A test that cannot go on says so by panicking; one that takes long says how far it is.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
-mod demo;
 mod driver;
 mod explain;
 mod faults;

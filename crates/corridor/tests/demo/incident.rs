@@ -4,6 +4,9 @@ use serde_json::Value;
 
 use crate::driver::{Run, corridor};
 
+/// One demo at a time: each measures.
+static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// Three seconds a phase and few rows: the incident, the move and the proof are the same.
 async fn demo(more: &[&str]) -> Run {
     let args = [&["demo", "--rows", "20000", "--seconds", "3"], more].concat();
@@ -20,6 +23,7 @@ fn figure(value: &Value, phase: &str, name: &str) -> f64 {
 
 #[tokio::test]
 async fn the_incident_is_brought_about_and_left_behind() {
+    let _turn = TURN.lock().await;
     let run = demo(&["--json", "--major", "15"]).await.expect_code(0);
     let value = run.json();
     assert_eq!(value["is_proven"], true);
@@ -67,6 +71,7 @@ async fn the_incident_is_brought_about_and_left_behind() {
 
 #[tokio::test]
 async fn a_missing_major_is_told() {
+    let _turn = TURN.lock().await;
     let run = corridor(&["demo", "--major", "99"]).run().await;
     let run = run.expect_code(1).expect_fault("CLI-006");
     assert!(run.stderr.contains("PostgreSQL 99"), "{}", run.stderr);
@@ -74,6 +79,7 @@ async fn a_missing_major_is_told() {
 
 #[tokio::test]
 async fn a_signal_takes_the_cluster_away() {
+    let _turn = TURN.lock().await;
     let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_corridor"));
     let base = tempdir();
     let mut child = command
