@@ -3,7 +3,7 @@
 use corridor_pg::Fault;
 use corridor_testbed::cluster::connect;
 use corridor_testbed::toast::{Hold, HoldOptions, ToastRun, fill_toast_run};
-use corridor_testbed::traffic::{Table, Traffic, TrafficOptions};
+use corridor_testbed::traffic::{Mix, Table, Traffic, TrafficOptions};
 use corridor_testbed::{Cluster, ClusterOptions, Installation, Servers};
 use serde::Serialize;
 
@@ -15,8 +15,6 @@ use crate::fault::DEMO;
 const DATABASE: &str = "postgres";
 /// The table that is moved.
 pub(super) const TABLE: &str = "public.persons";
-/// The size of the properties that go out of line, one of ten. They do not compress.
-const LARGE_BYTES: usize = 4_096;
 /// Used ids that an insert meets when the incident is held. Below 50,000 the walks are too short to be one.
 const DEPTH_IDS: u32 = 120_000;
 /// The whole run: the depth, the guard that holding needs (100,000 where the server's memory is reached through its
@@ -26,10 +24,11 @@ const RUN_IDS: u32 = 260_000;
 const RUN_IDS_UNHELD: u32 = 2_000_000;
 
 /// The application. A rate that two cores carry with ease: without one the clients would take whatever the server
-/// gives, and its latency would say nothing.
+/// gives, and its latency would say nothing. Few clients, since in the incident each one occupies a core, and the move
+/// has to share them.
 pub(super) const APPLICATION: Application = Application {
-    clients: 8,
-    wanted_per_s: 1_500.0,
+    clients: 4,
+    wanted_per_s: 1_000.0,
 };
 
 /// What the application looks like from outside.
@@ -76,10 +75,7 @@ impl Stage {
         Ok(Stage {
             can_hold: cluster.oid_counter().is_ok(),
             has_counters,
-            table: Table {
-                large_bytes: LARGE_BYTES,
-                ..Table::persons(TABLE, rows)
-            },
+            table: Table::persons(TABLE, rows),
             cluster,
         })
     }
@@ -118,6 +114,11 @@ impl Stage {
         let options = TrafficOptions {
             clients: APPLICATION.clients,
             rate_per_s: Some(APPLICATION.wanted_per_s),
+            // Upserts, property updates, deletes and reads, one of ten in a transaction with others.
+            mix: Mix {
+                transaction: 10,
+                ..Mix::ingestion()
+            },
             ..TrafficOptions::new(self.table.clone())
         };
         Ok(Traffic::start(&self.application_url(), options).await?)
