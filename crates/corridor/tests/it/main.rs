@@ -3,7 +3,6 @@
 // A test that cannot go on says so by panicking; one that takes long says how far it is.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
-mod demo;
 mod driver;
 mod explain;
 mod faults;
