@@ -129,7 +129,7 @@ code!(
     "there is no such setting",
     Never,
     Usage,
-    "`corridor status NAME` lists the settings.",
+    "`corridor set NAME` lists the settings.",
     "The key after `set` is not a setting. The message names the closest one."
 );
 code!(

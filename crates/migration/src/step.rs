@@ -352,8 +352,9 @@ fn asked(state: &State, verb: Verb, by: &str, why: &str) -> Result<(State, Vec<A
             (_, None) => return Err(UNCLEAR),
         },
         Verb::Finish => match state.course() {
-            Some(Course::Hold | Course::Finish) => State::Finishing,
-            Some(Course::SwapBack | Course::CleanUp) => return Err("it is being rolled back"),
+            // A swap back that cannot be made must not be a dead end: the new table has the name still.
+            Some(Course::Hold | Course::Finish | Course::SwapBack) => State::Finishing,
+            Some(Course::CleanUp) => return Err("it is being rolled back"),
             Some(Course::Stop) => return Err("it is being stopped"),
             Some(Course::Forward) => {
                 return Err("there was no cut-over yet; only then is there something to retire");

@@ -149,7 +149,7 @@ fn every_verb_in_every_state() {
       verify   - there are no two tables in step to compare now; a running move verifies by itself
       cutover  - there is no cut-over to make any more
       rollback rolling_back(after_cutover) [look_up_owner swap_back]
-      finish   - it is being rolled back
+      finish   finishing [retire]
     rolling_back(before_cutover)
       start    - it has been started already; `resume` takes it up again
       resume   rolling_back(before_cutover) [clean_up]
@@ -248,7 +248,7 @@ fn every_verb_in_every_state() {
       verify   - there are no two tables in step to compare now; a running move verifies by itself
       cutover  - there is no cut-over to make any more
       rollback rolling_back(after_cutover) [swap_back]
-      finish   - it is being rolled back
+      finish   finishing [retire]
     failed(swap_back)
       start    - it has been started already; `resume` takes it up again
       resume   rolling_back(after_cutover) [look_up_owner swap_back]
@@ -257,7 +257,7 @@ fn every_verb_in_every_state() {
       verify   - there are no two tables in step to compare now; a running move verifies by itself
       cutover  - there is no cut-over to make any more
       rollback rolling_back(after_cutover) [swap_back]
-      finish   - it is being rolled back
+      finish   finishing [retire]
     paused(clean_up)
       start    - it has been started already; `resume` takes it up again
       resume   rolling_back(before_cutover) [clean_up]

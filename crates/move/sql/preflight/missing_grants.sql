@@ -105,6 +105,11 @@ missing (place, statement) as (
         select i.reltablespace from pg_index x join pg_class i on i.oid = x.indexrelid where x.indrelid = $1
     )
       and not has_tablespace_privilege(s.oid, 'CREATE')
+    union
+    -- The swap must see who keeps an older snapshot.
+    select 10, format('grant pg_read_all_stats to %I', me.role)
+    from me
+    where not pg_has_role('pg_read_all_stats', 'USAGE')
 )
 select statement
 from missing

@@ -4,12 +4,23 @@ use corridor_migration::store;
 use corridor_pg::lock_budget::holders;
 use corridor_pg::{FaultContext, QualifiedName, Result, Session};
 use serde_json::json;
+use tokio_postgres::Transaction;
 
 use crate::run::deck::Deck;
 use crate::run::report::Progress;
 
 /// Holders that are named.
 const HOLDERS_MAX: usize = 10;
+
+/// For every transaction that locks a table of the application's: whatever takes longer than this is rolled back, and a
+/// worker that is stopped amid it (a paused process, a cut network) lets go.
+pub(crate) async fn be_brief(tx: &Transaction<'_>) -> Result<()> {
+    tx.batch_execute(
+        "set local statement_timeout = 3000; set local idle_in_transaction_session_timeout = 2000; set local lock_timeout = 1000",
+    )
+    .await
+    .doing(|| "preparing a short transaction")
+}
 
 /// Names who holds `relations`, our own sessions left out. `attempt`: number and limit.
 pub(crate) async fn say(

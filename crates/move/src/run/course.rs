@@ -410,6 +410,10 @@ async fn after_cut_over(deck: &Arc<Deck>, seat: &mut Seat) -> Step<()> {
 /// Keeps `mirror` in step until something else is to be done. A truncate that is replayed meanwhile empties the
 /// target; it is copied again.
 async fn stand_by(deck: &Arc<Deck>, seat: &mut Seat, mirror: &Arc<Mirror>) -> Step<()> {
+    deck.say(&Progress::Step {
+        what: "in step; changes are carried over until something is asked for from another terminal"
+            .to_owned(),
+    });
     with_applier(deck, mirror, async || {
         loop {
             copy_what_is_left(deck, seat, mirror).await?;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use corridor_migration::setting::Settings;
 use corridor_migration::throttle::Leave;
 use corridor_migration::{Lease, Pulse};
+use corridor_mirror::fault::CAPTURE_SWITCHED_OFF;
 use corridor_mirror::{Mirror, MirrorSpec};
 use corridor_pg::catalog::fingerprint;
 use corridor_pg::fence::Fence;
@@ -238,7 +239,26 @@ impl Deck {
     /// Fails with `MIR-006` when writes to the source may pass the capture by. After it is installed.
     pub(crate) async fn check_capture(&self, client: &impl GenericClient, is_back: bool) -> Result<()> {
         match is_back {
-            false => self.forward.check_capture(client, 1).await,
+            false => {
+                self.forward.check_capture(client, 1).await?;
+                let noted: Option<String> = client
+                    .query_opt(
+                        include_str!("../../sql/run/captured.sql"),
+                        &[&self.fence.migration_id],
+                    )
+                    .await?
+                    .and_then(|row| row.get("capture"));
+                if noted.as_deref().is_none_or(str::is_empty)
+                    || noted == Some(self.forward.capture_digest(client).await?)
+                {
+                    return Ok(());
+                }
+                let what = "a capture trigger was switched off and on again, or made anew";
+                Err(Fault::new(
+                    &CAPTURE_SWITCHED_OFF,
+                    format!("{}: {what}", self.plan.source.name),
+                ))
+            }
             // The new table itself, and its partitions.
             true => {
                 self.reverse
@@ -281,8 +301,7 @@ impl Deck {
         if let Some(capture) = capture
             && capture != self.reverse.capture_digest(client).await?
         {
-            let what =
-                "a partition was detached and attached, or a capture trigger made anew, since the cut-over";
+            let what = "a capture trigger was switched off or made anew, or a partition detached and attached, since the cut-over";
             return Err(Fault::new(
                 &REVERSE_BROKEN,
                 format!("{}: {what}", self.plan.source.name),

@@ -1,9 +1,11 @@
 //! `--fallback-view`: during the copy, a view that reads the new table first and falls back to the old one.
 
 use corridor_pg::ident::join;
-use corridor_pg::{FaultContext, Ident, Isolation, QualifiedName, Result, Session};
+use corridor_pg::{Fault, FaultContext, Ident, Isolation, Literal, QualifiedName, Result, Session};
+use tokio_postgres::GenericClient;
 
 use crate::run::deck::Deck;
+use crate::run::fault::FALLBACK_NAME_TAKEN;
 
 /// The fingerprint of the source passes views by whose comment begins like this.
 const COMMENT: &str = "corridor: fallback view of a move; dropped at the cut-over";
@@ -33,12 +35,7 @@ pub(crate) async fn create(deck: &Deck, session: &mut Session) -> Result<()> {
     };
     let tx = session.begin(Isolation::ReadCommitted).await?;
     deck.fence.hold(&tx).await?;
-    let is_there: bool = tx
-        .query_one("select to_regclass($1) is not null", &[&view.to_string()])
-        .await
-        .doing(|| "looking for the fallback view")?
-        .get(0);
-    if is_there {
+    if is_ours(&tx, view).await? {
         return Ok(());
     }
     let rows = tx
@@ -78,10 +75,35 @@ pub(crate) async fn create(deck: &Deck, session: &mut Session) -> Result<()> {
     tx.commit().await.doing(|| format!("creating {view}"))
 }
 
-/// Drops it; nothing when it was not asked for.
+/// Whether the view is there, by its mark. Fails with `MOV-112` when something else has the name.
+async fn is_ours(client: &impl GenericClient, view: &QualifiedName) -> Result<bool> {
+    let row = client
+        .query_one(include_str!("../../sql/run/fallback.sql"), &[&view.to_string()])
+        .await
+        .doing(|| "looking for the fallback view")?;
+    match (row.get("is_there"), row.get("is_ours")) {
+        (true, false) => Err(Fault::new(&FALLBACK_NAME_TAKEN, view.to_string())),
+        (is_there, _) => Ok(is_there),
+    }
+}
+
+/// Fails with `MOV-112` when the name is taken: before anything is stored.
+pub(crate) async fn check_name(client: &impl GenericClient, view: &QualifiedName) -> Result<()> {
+    match is_ours(client, view).await? {
+        true => Err(Fault::new(&FALLBACK_NAME_TAKEN, view.to_string())),
+        false => Ok(()),
+    }
+}
+
+/// Drops it, if it carries our mark; nothing when it was not asked for.
 pub(crate) fn drop_statements(deck: &Deck) -> Vec<String> {
-    deck.fallback_view
-        .iter()
-        .map(|view| format!("drop view if exists {view}"))
-        .collect()
+    let drop = |view: &QualifiedName| {
+        let name = view.to_string();
+        let body = format!(
+            "begin if obj_description(to_regclass({}), 'pg_class') like 'corridor: fallback%' then drop view {name}; end if; end",
+            Literal(&name)
+        );
+        format!("do {}", Literal(&body))
+    };
+    deck.fallback_view.iter().map(drop).collect()
 }

@@ -68,6 +68,11 @@ codes! {
         "A repeatable read or serializable transaction (or an open cursor) keeps the snapshot that it took before the swap. The \
          rows of the new table were written by Corridor, many of them after that snapshot: such a transaction would find \
          the table empty or old, without an error. So the swap steps back while one is open, and tries again."
+    FALLBACK_NAME_TAKEN "MOV-112" Never Refused
+        "the name of the fallback view is taken"
+        "Give --fallback-view a name that nothing has."
+        "The view that reads both tables during the copy is made for the move and dropped with it, so its name must be free. \
+         What has the name now is left alone."
     UNREADABLE_PLAN "MOV-109" Never Bug
         "the stored plan cannot be read"
         "Please report this with the message."

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use corridor_migration::throttle::{Hysteresis, Leave, Sampler};
-use corridor_migration::{Event, Heart, OperationState, Verb, Vitals, store};
+use corridor_migration::{Course, Event, Heart, OperationState, Verb, Vitals, store};
 use corridor_pg::{FaultContext, Isolation, Result, Session};
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -103,6 +103,13 @@ pub(crate) async fn grant(
     argument: &Value,
     by: &str,
 ) -> Result<()> {
+    // A way back that is closed is refused here, and the migration goes on waiting: `finish` stays possible.
+    if verb == Verb::Rollback
+        && store::read_state(tx, deck.fence.migration_id).await?.course() == Some(Course::Hold)
+    {
+        deck.check_new_definition(tx).await?;
+        deck.check_capture(tx, true).await?;
+    }
     let why = argument
         .get("why")
         .and_then(Value::as_str)

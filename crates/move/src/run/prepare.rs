@@ -36,10 +36,22 @@ async fn prepare_once(deck: &Deck, session: &mut Session) -> Result<()> {
         create(deck, session).await?;
     }
     capture(deck, session).await?;
+    note_capture(deck, session).await?;
     deck.forward
         .plan_lanes(session, &deck.fence, deck.settings().lanes)
         .await?;
     crate::run::fallback::create(deck, session).await
+}
+
+/// Notes the capture triggers as they were made, beside the target's id.
+async fn note_capture(deck: &Deck, session: &mut Session) -> Result<()> {
+    let Some(oid) = target_oid(&**session, deck).await? else {
+        return Ok(());
+    };
+    let tx = session.begin(Isolation::ReadCommitted).await?;
+    let progress = json!({ "target_oid": oid, "capture": deck.forward.capture_digest(&tx).await? });
+    store::write_operation_progress(&tx, &deck.lease, "prepare", &progress).await?;
+    tx.commit().await.doing(|| "noting the capture triggers")
 }
 
 pub(crate) async fn target_oid(client: &impl GenericClient, deck: &Deck) -> Result<Option<u32>> {
@@ -102,6 +114,7 @@ async fn capture(deck: &Deck, session: &mut Session) -> Result<()> {
         what: format!("capture triggers on {}", spec.source),
     });
     let tx = session.begin(Isolation::ReadCommitted).await?;
+    crate::run::busy::be_brief(&tx).await?;
     let lock = [(spec.source.clone(), LockMode::ShareRowExclusive)];
     lock_tables(&tx, &lock, CAPTURE_LOCK_MS).await?;
     deck.check_definition(&tx).await?;
@@ -194,7 +207,7 @@ pub(crate) async fn run_step(
     let lock_ms = if lock_ms == 0 { 10_000 } else { lock_ms };
     // A build or a validation takes as long as the table is large.
     tx.batch_execute(&format!(
-        "set local statement_timeout = 0; set local lock_timeout = {lock_ms}"
+        "set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 2000; set local lock_timeout = {lock_ms}"
     ))
     .await
     .doing(|| what.to_owned())?;

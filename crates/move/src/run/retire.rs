@@ -40,6 +40,7 @@ async fn in_one_transaction(
         let session = seat.session(deck).await?;
         let outcome = async {
             let tx = session.begin(Isolation::ReadCommitted).await?;
+            crate::run::busy::be_brief(&tx).await?;
             deck.fence.hold(&tx).await?;
             work(deck, &tx).await?;
             tx.commit().await.doing(|| "cleaning up")

@@ -61,6 +61,7 @@ impl Seat {
         loop {
             deck.checkpoint()?;
             let mut halted = deck.halted();
+            let mut interrupt = deck.interrupt.clone();
             let connecting = deck
                 .connect
                 .connect_with_retry(&name, RECONNECT_WAIT_MAX, |fault, pause| {
@@ -72,6 +73,7 @@ impl Seat {
             let session = tokio::select! {
                 session = connecting => session?,
                 _ = halted.wait_for(|h| *h) => return Err(Stop::Turn),
+                _ = interrupt.wait_for(|i| *i) => return Err(Stop::Turn),
             };
             match end_orphan(&session, self.orphan_pid, name.as_str()).await {
                 Ok(()) => {

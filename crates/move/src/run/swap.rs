@@ -25,6 +25,8 @@ use crate::run::stop::{Step, Stop};
 
 /// Changes that may be left to refresh under the locks: some tens of milliseconds of work.
 const REST_MAX: i64 = 2_000;
+/// Changes that a try may begin with.
+const BACKLOG_MAX: i64 = 20_000;
 /// The mirror is in step when a whole round takes no longer than this.
 const IN_STEP_MS: u64 = 30;
 /// Rounds before a try goes on with what there is.
@@ -101,7 +103,7 @@ pub(crate) async fn swap(deck: &Arc<Deck>, direction: &Direction<'_>) -> Step<()
     let mut pauses = budget.pauses(fastrand::u64(..));
     let mut last: Option<Fault> = None;
     for attempt in 1..=budget.attempts_max.max(1) {
-        deck.checkpoint()?;
+        until_nearly_in_step(deck, direction.ending, &mut eyes).await?;
         let session = hands.session(deck).await?;
         // Held until it is clear what came of the try: after a swap the names mean other tables.
         let still = direction.ending.hold_still().await;
@@ -194,6 +196,19 @@ fn still_ambiguous(stop: Stop, lost: &Fault) -> Stop {
             Fault::new(&SWAP_UNANSWERED, format!("{lost}; and then: {fault}")).with_ambiguous_ownership(),
         ),
         other => other,
+    }
+}
+
+/// Leaves a long backlog to the applier, whose rounds are short; the swap's own have no limit.
+async fn until_nearly_in_step(deck: &Arc<Deck>, mirror: &Mirror, eyes: &mut Seat) -> Step<()> {
+    loop {
+        deck.checkpoint()?;
+        let session = eyes.session(deck).await?;
+        match mirror.pending(&**session, BACKLOG_MAX + 1).await {
+            Ok(pending) if pending <= BACKLOG_MAX => return Ok(()),
+            Ok(_) => deck.pause(Duration::from_millis(100)).await?,
+            Err(fault) => eyes.recover(deck, fault).await?,
+        }
     }
 }
 
@@ -300,6 +315,11 @@ async fn check_snapshots(tx: &Transaction<'_>) -> Result<()> {
         .map(|row| {
             let (pid, age_s): (i32, f64) = (row.get("pid"), row.get("age_s"));
             let (app, user): (&str, &str) = (row.get("application_name"), row.get("user_name"));
+            if row.get("is_hidden") {
+                return format!(
+                    "pid {pid} (user {user}), whose state is hidden: grant pg_read_all_stats to our role"
+                );
+            }
             format!("pid {pid} (app {app:?}, user {user}), in transaction for {age_s:.1} s")
         })
         .collect();
@@ -327,19 +347,25 @@ async fn under_lock(deck: &Deck, direction: &Direction<'_>, tx: &Transaction<'_>
     }
     deck.check_capture(tx, direction.is_back).await?;
     direction.ending.refresh_rest(tx, REST_MAX).await?;
-    let mut statements = direction
+    let mut aside = direction
         .ending
         .spec()
         .drop_trigger_statements(&direction.ending_leaves);
-    statements.extend(crate::run::fallback::drop_statements(deck));
-    statements.extend(direction.steps.iter().map(|step| step.sql.clone()));
-    if let Some((mirror, leaves)) = &direction.beginning {
-        statements.extend(mirror.spec().trigger_statements(leaves));
-    }
-    for sql in &statements {
-        tx.batch_execute(sql)
-            .await
-            .doing(|| format!("in {}, running `{sql}`", direction.what()))?;
+    aside.extend(crate::run::fallback::drop_statements(deck));
+    let steps = direction.steps.iter().map(|step| step.sql.clone()).collect();
+    let arrive = match &direction.beginning {
+        Some((mirror, leaves)) => mirror.spec().trigger_statements(leaves),
+        None => Vec::new(),
+    };
+    // One message each: a round trip for every statement of a table with many partitions would be felt.
+    let groups: [(&str, Vec<String>); 3] = [
+        ("ending the capture", aside),
+        ("swapping", steps),
+        ("beginning the capture", arrive),
+    ];
+    for (what, statements) in groups {
+        let doing = || format!("in {}, {what}", direction.what());
+        tx.batch_execute(&statements.join(";\n")).await.doing(doing)?;
     }
     store::apply(tx, &deck.lease, &direction.event).await?;
     Ok(())

@@ -131,6 +131,9 @@ pub async fn store(connect: &ConnectOptions, wish: &Wish, plan: &MovePlan) -> Re
         None => None,
         Some(text) => Some(view_name(text, plan)?),
     };
+    if let Some(view) = &fallback_view {
+        crate::run::fallback::check_name(&*session, view).await?;
+    }
     let stored = StoredMove {
         plan: plan.clone(),
         fallback_view,

@@ -216,6 +216,25 @@ async fn switched_off_triggers_are_noticed() {
     journey.run("alter table ledger disable trigger all; delete from ledger where id < 9; alter table ledger enable trigger all").await;
     let fault = journey.worker(Order::Cutover).task.await.unwrap().unwrap_err();
     assert_eq!(fault.code().id, "MIR-006", "{fault}");
+    // Switched on as they were, they do not bring back what they missed.
+    journey
+        .run(
+            "do $$ declare t name; begin for t in select tgname from pg_trigger where tgrelid = 'ledger'::regclass \
+             and tgname like 'corridor%' loop execute format('alter table ledger enable always trigger %I', t); end loop; end $$",
+        )
+        .await;
+    let worker = journey.worker(Order::Resume);
+    until(async || {
+        journey
+            .ask::<String>("select state from corridor.migration")
+            .await
+            == "waiting"
+    })
+    .await;
+    worker.interrupt.send(true).unwrap();
+    worker.end().await;
+    let fault = journey.worker(Order::Cutover).task.await.unwrap().unwrap_err();
+    assert_eq!(fault.code().id, "MIR-006", "{fault}");
     assert_eq!(
         journey.worker(Order::Rollback).end().await,
         Outcome::Ended(State::RolledBack)
@@ -231,7 +250,12 @@ async fn switched_off_triggers_are_noticed() {
     );
     journey.run("alter table ledger disable trigger all").await;
     let fault = journey.worker(Order::Rollback).task.await.unwrap().unwrap_err();
-    assert_eq!(fault.code().id, "MIR-006", "{fault}");
+    assert!(["MOV-108", "MIR-006"].contains(&fault.code().id), "{fault}");
+    // A way back that is closed is not a dead end.
+    assert_eq!(
+        journey.worker(Order::Finish { is_drop: true }).end().await,
+        Outcome::Ended(State::Finished)
+    );
 }
 
 /// A subscription knows its tables by id: the new table would be passed over in silence. Refused, and noticed when it
@@ -312,6 +336,21 @@ async fn an_older_snapshot_holds_the_swap_off() {
         .await;
     let fault = journey.worker(Order::Rollback).task.await.unwrap().unwrap_err();
     assert!(["MOV-108", "MIR-006"].contains(&fault.code().id), "{fault}");
+}
+
+/// What has the name of the fallback view already is left alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_view_of_the_users_is_not_taken_for_ours() {
+    let journey = Journey::new(15, "faults_taken", TEAMS, 10).await;
+    journey.run("create view report as select 42 as answer").await;
+    let mut wish = journey.wish(hash("team_id"));
+    wish.fallback_view = Some("report".into());
+    let plan = plan(&journey.connect, &wish).await.unwrap();
+    let fault = corridor_move::run::store(&journey.connect, &wish, &plan)
+        .await
+        .unwrap_err();
+    assert_eq!(fault.code().id, "MOV-112", "{fault}");
+    assert_eq!(journey.ask::<i32>("select answer from report").await, 42);
 }
 
 /// `verify` after the cut-over compares the way back, whoever carries it out.

@@ -50,7 +50,7 @@ fact (place, aspect, body) as (
     ))
     from rel
     union all
-    select 9, 'owner and grants', concat_ws(e'\n', pg_get_userbyid(rel.relowner), rel.relacl, (
+    select 9, 'owner and grants', concat_ws(e'\n', pg_get_userbyid(rel.relowner), coalesce(rel.relacl, acldefault('r', rel.relowner)), (
         select string_agg(a.attnum::text || a.attacl::text, e'\n' order by a.attnum)
         from pg_attribute a
         where a.attrelid = $1 and a.attacl is not null
@@ -137,6 +137,14 @@ fact (place, aspect, body) as (
           and not (p.classid = 'pg_type'::regclass and p.objid = ty.typarray)
           and not (p.classid = 'pg_class'::regclass and p.objid = $1)
     ) d
+    union all
+    -- Parameters, not values; the sequences of identity columns and owned ones.
+    select 19, 'sequences', string_agg(concat_ws(' ', q.seqincrement, q.seqmax, q.seqmin, q.seqcache, q.seqcycle, qc.relname,
+        coalesce(qc.relacl, acldefault('s', qc.relowner)), obj_description(qc.oid, 'pg_class')), e'\n' order by qc.relname)
+    from pg_depend p
+    join pg_sequence q on q.seqrelid = p.objid
+    join pg_class qc on qc.oid = p.objid
+    where p.classid = 'pg_class'::regclass and p.refclassid = 'pg_class'::regclass and p.refobjid = $1 and p.refobjsubid > 0
 )
 select aspect, md5(coalesce(body, '')) as digest
 from fact
