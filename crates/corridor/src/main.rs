@@ -33,6 +33,10 @@ use crate::output::Output;
 
 fn main() -> ExitCode {
     report_panics();
+    // A terminal that says it can do nothing is believed, also where `CI` would have colour switched on.
+    if std::env::var_os("TERM").is_some_and(|term| term == "dumb") {
+        anstream::ColorChoice::Never.write_global();
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return ExitCode::from(refuse(&error)),
