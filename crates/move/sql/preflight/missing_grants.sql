@@ -24,9 +24,16 @@ changed as (
     )
 ),
 missing (place, statement) as (
-    select 1, format('grant %I to %I', pg_get_userbyid(o.owner), me.role)
+    -- Never membership in a superuser: then the object changes its owner.
+    select 1, case
+        when u.rolsuper then format('alter %s %s owner to %I', case o.kind when 'v' then 'view' else 'table' end, o.oid::regclass, me.role)
+        else format('grant %I to %I', u.rolname, me.role)
+    end
     from me
-    cross join (select t.relowner from t union select changed.relowner from changed) o (owner)
+    cross join (
+        select t.oid, t.relowner, t.relkind from t union select changed.oid, changed.relowner, changed.relkind from changed
+    ) o (oid, owner, kind)
+    join pg_roles u on u.oid = o.owner
     where not pg_has_role(o.owner, 'USAGE')
     union
     select 2, format('grant create on schema %I to %I', n.nspname, r.role)
@@ -65,6 +72,14 @@ missing (place, statement) as (
     from me
     join pg_namespace n on n.nspname in ('corridor', 'corridor_retired')
     where not has_schema_privilege(n.oid, 'CREATE') or not has_schema_privilege(n.oid, 'USAGE')
+    union
+    -- Another role made the schema: its records are shared.
+    select 5, format('grant all on all tables in schema corridor to %I', me.role)
+    from me
+    join pg_class m on m.oid = to_regclass('corridor.migration')
+    where not has_table_privilege(m.oid, 'SELECT, INSERT, UPDATE')
+       or not has_table_privilege(m.oid, 'INSERT')
+       or not has_table_privilege(m.oid, 'UPDATE')
     union
     select 6, format('grant usage on type %s to %I', format_type(ty.oid, null), me.role)
     from me

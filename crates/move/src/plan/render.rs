@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use corridor_pg::ident::join;
 
-use super::{Hold, Lock, MovePlan, Step};
+use super::{Hold, Lock, LockMode, MovePlan, Step};
 use crate::estimate::Estimate;
 
 const WIDTH: usize = 80;
@@ -97,8 +97,19 @@ fn operations(plan: &MovePlan, out: &mut String) {
     let source = &plan.source.name;
     let capture = format!("capture triggers on {source}: SHARE ROW EXCLUSIVE, milliseconds");
     let first = [plan.swap_first.as_slice(), &plan.swap].concat();
+    let prepare = [plan.create.as_slice(), &capture_steps(plan)].concat();
+    let finish = [
+        Lock {
+            relation: source.clone(),
+            mode: LockMode::AccessExclusive,
+        },
+        Lock {
+            relation: plan.parked.clone(),
+            mode: LockMode::AccessExclusive,
+        },
+    ];
     let operations: [(&str, String, &[Step]); 8] = [
-        ("prepare", format!("new tables, empty; {capture}"), &plan.create),
+        ("prepare", format!("new tables, empty; {capture}"), &prepare),
         (
             "copy",
             format!("in chunks, throttled, beside the application: {columns}"),
@@ -122,7 +133,8 @@ fn operations(plan: &MovePlan, out: &mut String) {
         (
             "cutover",
             format!(
-                "one transaction; waits for its locks within a budget: {}",
+                "one transaction; waits for its locks within a budget, then holds them for as long as these \
+                 statements and the last changes take: {}",
                 lock_list(&plan.swap_locks)
             ),
             &first,
@@ -134,7 +146,10 @@ fn operations(plan: &MovePlan, out: &mut String) {
         ),
         (
             "finish",
-            "the old table goes out of the way, or is dropped with --drop".into(),
+            format!(
+                "the capture ends, and the old table goes out of the way, or is dropped with --drop: {}, milliseconds",
+                lock_list(&finish)
+            ),
             &plan.retire,
         ),
     ];
@@ -143,6 +158,25 @@ fn operations(plan: &MovePlan, out: &mut String) {
         paragraph(out, "   ", &format!("{}. {name}: {text}", number + 1));
         list_steps(steps, *name != "cutover", out);
     }
+}
+
+/// The capture triggers, as the migration with the number n will name them.
+fn capture_steps(plan: &MovePlan) -> Vec<Step> {
+    let (forward, _) = crate::run::mirrors(plan, "n");
+    let lock = Lock {
+        relation: plan.source.name.clone(),
+        mode: LockMode::ShareRowExclusive,
+    };
+    forward
+        .trigger_statements(&[])
+        .into_iter()
+        .map(|sql| Step {
+            what: "capture".to_owned(),
+            sql,
+            locks: vec![lock.clone()],
+            hold: Hold::Brief,
+        })
+        .collect()
 }
 
 fn way_back(plan: &MovePlan, out: &mut String) {

@@ -352,16 +352,16 @@ impl Deck {
 }
 
 /// The two mirrors of a move.
-pub(crate) fn mirrors(plan: &MovePlan, migration_id: i64) -> (MirrorSpec, MirrorSpec) {
+pub(crate) fn mirrors(plan: &MovePlan, migration: impl std::fmt::Display) -> (MirrorSpec, MirrorSpec) {
     let forward = MirrorSpec {
-        tag: format!("{migration_id}_fwd"),
+        tag: format!("{migration}_fwd"),
         source: plan.source.name.clone(),
         target: plan.target.clone(),
         key: plan.key.clone(),
         columns: plan.columns.clone(),
     };
     let reverse = MirrorSpec {
-        tag: format!("{migration_id}_rev"),
+        tag: format!("{migration}_rev"),
         // After the swap the new table has the name, and the old one is parked.
         source: plan.source.name.clone(),
         target: plan.parked.clone(),

@@ -30,6 +30,7 @@ pub(crate) mod stop;
 pub(crate) mod swap;
 mod worker;
 
+pub(crate) use deck::mirrors;
 pub use fault::RUN_CODES;
 pub use report::{Deaf, Progress, Watcher};
 pub use worker::{Order, Outcome, StoredMove, Wish, carry_out, plan, store};

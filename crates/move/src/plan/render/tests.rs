@@ -50,6 +50,33 @@ fn a_composite_hash() {
          create table public.persons_p0 partition of public.persons__c_new_t for
            values with (modulus 2, remainder 0) using heap;
            -- and 1 more like it
+         create trigger corridor_capture_n_fwd_new after insert or update on
+           public.persons for each row execute function
+           corridor.corridor_capture_n_fwd_new();
+           -- SHARE ROW EXCLUSIVE on public.persons: milliseconds
+         alter table public.persons enable always trigger
+           corridor_capture_n_fwd_new;
+           -- SHARE ROW EXCLUSIVE on public.persons: milliseconds
+         create trigger corridor_capture_n_fwd_old after delete on public.persons
+           for each row execute function corridor.corridor_capture_n_fwd_old();
+           -- SHARE ROW EXCLUSIVE on public.persons: milliseconds
+         alter table public.persons enable always trigger
+           corridor_capture_n_fwd_old;
+           -- SHARE ROW EXCLUSIVE on public.persons: milliseconds
+         create trigger corridor_capture_n_fwd_key after update on public.persons
+           for each row when ((old.team_id, old.id) is distinct from (new.team_id,
+           new.id)) execute function corridor.corridor_capture_n_fwd_old();
+           -- SHARE ROW EXCLUSIVE on public.persons: milliseconds
+         alter table public.persons enable always trigger
+           corridor_capture_n_fwd_key;
+           -- SHARE ROW EXCLUSIVE on public.persons: milliseconds
+         create trigger corridor_capture_n_fwd_truncate after truncate on
+           public.persons for each statement execute function
+           corridor.corridor_capture_n_fwd_truncate();
+           -- SHARE ROW EXCLUSIVE on public.persons: milliseconds
+         alter table public.persons enable always trigger
+           corridor_capture_n_fwd_truncate;
+           -- SHARE ROW EXCLUSIVE on public.persons: milliseconds
 
     2. copy: in chunks, throttled, beside the application: id, team_id, name
 
@@ -67,7 +94,8 @@ fn a_composite_hash() {
 
     5. verify: every row of both tables is compared; nothing is locked
 
-    6. cutover: one transaction; waits for its locks within a budget: ACCESS
+    6. cutover: one transaction; waits for its locks within a budget, then holds
+       them for as long as these statements and the last changes take: ACCESS
        EXCLUSIVE on public.persons, ACCESS EXCLUSIVE on public.persons__c_new_t
          alter index public.persons_pkey rename to persons_pkey__c_old_t;
          alter index public.persons_name_idx rename to persons_name_idx__c_old_t;
@@ -78,7 +106,9 @@ fn a_composite_hash() {
 
     7. hold: writes flow back to the old table; until you say finish
 
-    8. finish: the old table goes out of the way, or is dropped with --drop
+    8. finish: the capture ends, and the old table goes out of the way, or is
+       dropped with --drop: ACCESS EXCLUSIVE on public.persons, ACCESS EXCLUSIVE on
+       public.persons__c_old_t, milliseconds
          do $$ begin if to_regnamespace('corridor_retired') is null then create
            schema corridor_retired; end if; end $$;
          alter table public.persons__c_old_t set schema corridor_retired;
@@ -195,6 +225,33 @@ fn a_range_by_month() {
            -- and 1 more like it
          create table public.persons_default partition of public.persons__c_new_t
            default using heap;
+         create trigger corridor_capture_n_fwd_new after insert or update on
+           public.persons for each row execute function
+           corridor.corridor_capture_n_fwd_new();
+           -- SHARE ROW EXCLUSIVE on public.persons: milliseconds
+         alter table public.persons enable always trigger
+           corridor_capture_n_fwd_new;
+           -- SHARE ROW EXCLUSIVE on public.persons: milliseconds
+         create trigger corridor_capture_n_fwd_old after delete on public.persons
+           for each row execute function corridor.corridor_capture_n_fwd_old();
+           -- SHARE ROW EXCLUSIVE on public.persons: milliseconds
+         alter table public.persons enable always trigger
+           corridor_capture_n_fwd_old;
+           -- SHARE ROW EXCLUSIVE on public.persons: milliseconds
+         create trigger corridor_capture_n_fwd_key after update on public.persons
+           for each row when ((old.id, old.at) is distinct from (new.id, new.at))
+           execute function corridor.corridor_capture_n_fwd_old();
+           -- SHARE ROW EXCLUSIVE on public.persons: milliseconds
+         alter table public.persons enable always trigger
+           corridor_capture_n_fwd_key;
+           -- SHARE ROW EXCLUSIVE on public.persons: milliseconds
+         create trigger corridor_capture_n_fwd_truncate after truncate on
+           public.persons for each statement execute function
+           corridor.corridor_capture_n_fwd_truncate();
+           -- SHARE ROW EXCLUSIVE on public.persons: milliseconds
+         alter table public.persons enable always trigger
+           corridor_capture_n_fwd_truncate;
+           -- SHARE ROW EXCLUSIVE on public.persons: milliseconds
 
     2. copy: in chunks, throttled, beside the application: id, team_id, name, at
 
@@ -204,7 +261,8 @@ fn a_range_by_month() {
 
     5. verify: every row of both tables is compared; nothing is locked
 
-    6. cutover: one transaction; waits for its locks within a budget: ACCESS
+    6. cutover: one transaction; waits for its locks within a budget, then holds
+       them for as long as these statements and the last changes take: ACCESS
        EXCLUSIVE on public.persons, ACCESS EXCLUSIVE on public.persons__c_new_t
          alter index public.persons_pkey rename to persons_pkey__c_old_t;
          alter table public.persons rename to persons__c_old_t;
@@ -213,7 +271,9 @@ fn a_range_by_month() {
 
     7. hold: writes flow back to the old table; until you say finish
 
-    8. finish: the old table goes out of the way, or is dropped with --drop
+    8. finish: the capture ends, and the old table goes out of the way, or is
+       dropped with --drop: ACCESS EXCLUSIVE on public.persons, ACCESS EXCLUSIVE on
+       public.persons__c_old_t, milliseconds
          do $$ begin if to_regnamespace('corridor_retired') is null then create
            schema corridor_retired; end if; end $$;
          alter table public.persons__c_old_t set schema corridor_retired;
@@ -274,6 +334,33 @@ fn a_list() {
            values in ('de') using heap;
          create table public.persons_p_fr partition of public.persons__c_new_t for
            values in ('fr') using heap;
+         create trigger corridor_capture_n_fwd_new after insert or update on
+           public.persons for each row execute function
+           corridor.corridor_capture_n_fwd_new();
+           -- SHARE ROW EXCLUSIVE on public.persons: milliseconds
+         alter table public.persons enable always trigger
+           corridor_capture_n_fwd_new;
+           -- SHARE ROW EXCLUSIVE on public.persons: milliseconds
+         create trigger corridor_capture_n_fwd_old after delete on public.persons
+           for each row execute function corridor.corridor_capture_n_fwd_old();
+           -- SHARE ROW EXCLUSIVE on public.persons: milliseconds
+         alter table public.persons enable always trigger
+           corridor_capture_n_fwd_old;
+           -- SHARE ROW EXCLUSIVE on public.persons: milliseconds
+         create trigger corridor_capture_n_fwd_key after update on public.persons
+           for each row when ((old.id, old.name) is distinct from (new.id,
+           new.name)) execute function corridor.corridor_capture_n_fwd_old();
+           -- SHARE ROW EXCLUSIVE on public.persons: milliseconds
+         alter table public.persons enable always trigger
+           corridor_capture_n_fwd_key;
+           -- SHARE ROW EXCLUSIVE on public.persons: milliseconds
+         create trigger corridor_capture_n_fwd_truncate after truncate on
+           public.persons for each statement execute function
+           corridor.corridor_capture_n_fwd_truncate();
+           -- SHARE ROW EXCLUSIVE on public.persons: milliseconds
+         alter table public.persons enable always trigger
+           corridor_capture_n_fwd_truncate;
+           -- SHARE ROW EXCLUSIVE on public.persons: milliseconds
     "#);
 }
 
@@ -306,6 +393,33 @@ fn the_same_shape() {
          ) using heap;
          alter table public.persons__c_new_t add constraint persons_pkey__c_new_t
            primary key (id);
+         create trigger corridor_capture_n_fwd_new after insert or update on
+           public.persons for each row execute function
+           corridor.corridor_capture_n_fwd_new();
+           -- SHARE ROW EXCLUSIVE on public.persons: milliseconds
+         alter table public.persons enable always trigger
+           corridor_capture_n_fwd_new;
+           -- SHARE ROW EXCLUSIVE on public.persons: milliseconds
+         create trigger corridor_capture_n_fwd_old after delete on public.persons
+           for each row execute function corridor.corridor_capture_n_fwd_old();
+           -- SHARE ROW EXCLUSIVE on public.persons: milliseconds
+         alter table public.persons enable always trigger
+           corridor_capture_n_fwd_old;
+           -- SHARE ROW EXCLUSIVE on public.persons: milliseconds
+         create trigger corridor_capture_n_fwd_key after update on public.persons
+           for each row when ((old.id) is distinct from (new.id)) execute function
+           corridor.corridor_capture_n_fwd_old();
+           -- SHARE ROW EXCLUSIVE on public.persons: milliseconds
+         alter table public.persons enable always trigger
+           corridor_capture_n_fwd_key;
+           -- SHARE ROW EXCLUSIVE on public.persons: milliseconds
+         create trigger corridor_capture_n_fwd_truncate after truncate on
+           public.persons for each statement execute function
+           corridor.corridor_capture_n_fwd_truncate();
+           -- SHARE ROW EXCLUSIVE on public.persons: milliseconds
+         alter table public.persons enable always trigger
+           corridor_capture_n_fwd_truncate;
+           -- SHARE ROW EXCLUSIVE on public.persons: milliseconds
 
     2. copy: in chunks, throttled, beside the application: id, team_id, name
 
@@ -315,7 +429,8 @@ fn the_same_shape() {
 
     5. verify: every row of both tables is compared; nothing is locked
 
-    6. cutover: one transaction; waits for its locks within a budget: ACCESS
+    6. cutover: one transaction; waits for its locks within a budget, then holds
+       them for as long as these statements and the last changes take: ACCESS
        EXCLUSIVE on public.persons, ACCESS EXCLUSIVE on public.persons__c_new_t
          alter index public.persons_pkey rename to persons_pkey__c_old_t;
          alter table public.persons rename to persons__c_old_t;
@@ -324,7 +439,9 @@ fn the_same_shape() {
 
     7. hold: writes flow back to the old table; until you say finish
 
-    8. finish: the old table goes out of the way, or is dropped with --drop
+    8. finish: the capture ends, and the old table goes out of the way, or is
+       dropped with --drop: ACCESS EXCLUSIVE on public.persons, ACCESS EXCLUSIVE on
+       public.persons__c_old_t, milliseconds
          do $$ begin if to_regnamespace('corridor_retired') is null then create
            schema corridor_retired; end if; end $$;
          alter table public.persons__c_old_t set schema corridor_retired;
