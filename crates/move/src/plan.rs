@@ -91,7 +91,7 @@ pub struct WidenedKey {
     pub lost: String,
 }
 
-/// Something that stops the move: a code of [`crate::fault::CODES`] and what is in the way.
+/// Something that stops the move: a code of [`crate::fault::PLAN_CODES`] and what is in the way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
     /// For example `MOV-012`.

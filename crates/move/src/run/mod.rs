@@ -5,13 +5,13 @@
 //! | task | connection | does |
 //! |---|---|---|
 //! | heart | `heart` | says that the worker lives |
-//! | [`guard`] | `control`, `throttle` | takes requests and settings; measures whether the copy may go on |
-//! | [`apply`] | `apply`, `observe` | keeps the target in step, never throttled |
-//! | [`crew`] | `copy`, `verify` | copies or compares, one connection a lane |
-//! | [`course`] | `control` | goes from state to state, and starts the others |
+//! | `guard` | `control`, `throttle` | takes requests and settings; measures whether the copy may go on |
+//! | `apply` | `apply`, `observe` | keeps the target in step, never throttled |
+//! | `crew` | `copy`, `verify` | copies or compares, one connection a lane |
+//! | `course` | `control` | goes from state to state, and starts the others |
 //!
 //! Tasks end at checkpoints between transactions, never in the middle of one: a transaction that is abandoned may still
-//! commit on the server, and a new refresh must not begin before that is certain (see [`seat`]).
+//! commit on the server, and a new refresh must not begin before that is certain (see `seat`).
 
 pub(crate) mod apply;
 pub(crate) mod busy;
