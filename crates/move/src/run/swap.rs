@@ -303,8 +303,9 @@ fn again(fault: Fault) -> Result<Tried> {
 
 /// Fails with `MOV-111` while somebody keeps a snapshot that is older than the rows of the arriving table.
 ///
-/// Asked under the locks: who takes a snapshot from now on and comes to the table waits for us, and a plain statement
-/// takes its snapshot after that.
+/// Asked under the locks. A read-committed statement that waits for them takes the snapshot that it runs with afterwards.
+/// A repeatable-read transaction whose first statement waits has taken its only one before, and is not seen here: it
+/// misses the rows that the swap itself refreshes. The server does not tell the two apart.
 async fn check_snapshots(tx: &Transaction<'_>) -> Result<()> {
     let rows = tx
         .query(include_str!("../../sql/run/old_snapshots.sql"), &[])
