@@ -2,10 +2,17 @@
 //!
 //! What a shape, a setting or a connection string means is read by the room that owns it; here they are texts.
 
+mod service;
+
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use self::service::{
+    Config, Gate, Migration, MigrationAdd, MigrationNamed, MigrationSettle, MigrationSkip, MigrationStart,
+    Serve,
+};
 use crate::demo;
+use crate::webhook::Address;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Yellow.on_default().bold())
@@ -78,14 +85,28 @@ pub(crate) struct Global {
 /// What can be asked for.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// See which engine limits come near, why, when, and the way out; changes nothing
+    Check(Check),
+    /// Check again and again and keep the figures, so that `check` knows how they grow
+    Watch(Watch),
     /// Plan the move of a live table into a new shape; with --execute, do it
-    Move(Move),
+    Move(Box<Move>),
+    /// Your own migrations: files with operations that are worked durably, and can be taken back
+    #[command(subcommand)]
+    Migration(Migration),
+    /// Say which required migrations stand in the way of a version of the application; starts nothing
+    Gate(Gate),
+    /// Run as a service: work what nobody works, start what is due, tell what happens, answer over HTTP
+    Serve(Serve),
+    /// The settings of the service
+    #[command(subcommand)]
+    Config(Config),
     /// Show all migrations, or everything about one
     Status(Status),
     /// Checkpoint and let nothing be written until `resume`
     Pause(Pause),
     /// Take up what was paused, failed, or left by a dead worker
-    Resume(Named),
+    Resume(Worked),
     /// List the settings of a migration, or change them, also while it runs
     Set(Set),
     /// End before the cut-over and leave the database as it was
@@ -93,24 +114,119 @@ pub(crate) enum Command {
     /// Compare every row again
     Verify(Named),
     /// Swap the tables; the old one is kept in step until `finish`
-    Cutover(Named),
+    Cutover(Cutover),
     /// Go back to where it began; after the cut-over every later write is kept
-    Rollback(Named),
+    Rollback(Worked),
     /// Retire the old table; from then on there is no way back
     Finish(Finish),
     /// Show what happened to a migration, oldest first
     Logs(Logs),
+    /// Print the grants that a role without superuser needs for a move, as SQL
+    Grants(Grants),
     /// Show the page behind a code, or the list of all codes
     Explain(Explain),
+    /// Print what a shell sources to complete the command line
+    Completions(Completions),
+    /// Print the manual page, or write one for each command
+    Man(Man),
     /// Replay a real incident and the way out of it on a throwaway cluster
     Demo(demo::Args),
+}
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  corridor check
+  corridor check --only toast --table public.persons
+  corridor check --json
+  corridor check --nagios
+  corridor check --apply LIM-001 --table public.persons --execute";
+
+/// `corridor check`
+#[derive(Debug, Args)]
+#[command(after_help = CHECK_EXAMPLES)]
+pub(crate) struct Check {
+    /// Only these probes; may be repeated, or separated by commas
+    #[arg(long, value_name = "PROBE", value_delimiter = ',')]
+    pub(crate) only: Vec<String>,
+    /// Only this table, and everything about it
+    #[arg(long)]
+    pub(crate) table: Option<String>,
+    /// Every finding with its facts, its way out, and the ways that were rejected
+    #[arg(long, short = 'l')]
+    pub(crate) long: bool,
+    /// One line and the exit codes of a monitoring plugin: 0 ok, 1 warning, 2 critical, 3 unknown
+    #[arg(long, conflicts_with = "long")]
+    pub(crate) nagios: bool,
+    /// Plan the way out of the finding with this code, where it is one safe statement
+    #[arg(
+        long,
+        value_name = "CODE",
+        conflicts_with = "nagios",
+        help_heading = "Way out"
+    )]
+    pub(crate) apply: Option<String>,
+    /// With --apply: another way than the one that is recommended
+    #[arg(long, value_name = "WAY", requires = "apply", help_heading = "Way out")]
+    pub(crate) way: Option<String>,
+    /// With --apply: do it, and look whether it helped
+    #[arg(long, requires = "apply", help_heading = "Way out")]
+    pub(crate) execute: bool,
+    /// The figures as OpenMetrics text, for a file collector or a scrape
+    #[arg(long, conflicts_with_all = ["nagios", "long", "apply"], help_heading = "Monitoring")]
+    pub(crate) openmetrics: bool,
+    /// Print alert rules for Prometheus; checks nothing
+    #[arg(long, exclusive = true, help_heading = "Monitoring")]
+    pub(crate) alert_rules: bool,
+    /// Print a dashboard for Grafana; checks nothing
+    #[arg(long, exclusive = true, help_heading = "Monitoring")]
+    pub(crate) dashboard: bool,
+    /// How large the disk of the server is, in bytes, where nobody can be asked
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) disk_size: Option<u64>,
+    /// A path on the disk of the server, when it is this machine
+    #[arg(long, value_name = "DIR")]
+    pub(crate) disk_path: Option<std::path::PathBuf>,
+}
+
+const WATCH_EXAMPLES: &str = "\
+Examples:
+  corridor watch
+  corridor watch --interval 300 --webhook http://127.0.0.1:8080/alerts
+  corridor watch --once                 (for cron)";
+
+/// `corridor watch`
+#[derive(Debug, Args)]
+#[command(after_help = WATCH_EXAMPLES)]
+pub(crate) struct Watch {
+    /// Time between two checks
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub(crate) interval: u64,
+    /// How long figures are kept as they were measured; hours are kept for 60 days, days for three years
+    #[arg(long, value_name = "HOURS", default_value_t = 48, value_parser = clap::value_parser!(u64).range(2..=720))]
+    pub(crate) retention: u64,
+    /// Check and keep one time, unless a collector is at work
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Post what is found to this address as JSON: after two checks in a row, again each day, and when it is over
+    #[arg(long, value_name = "http(s)://HOST…", conflicts_with = "once", value_parser = Address::parse)]
+    pub(crate) webhook: Option<Address>,
+    /// Only these probes; may be repeated, or separated by commas
+    #[arg(long, value_name = "PROBE", value_delimiter = ',')]
+    pub(crate) only: Vec<String>,
+    /// How large the disk of the server is, in bytes, where nobody can be asked
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) disk_size: Option<u64>,
+    /// A path on the disk of the server, when it is this machine
+    #[arg(long, value_name = "DIR")]
+    pub(crate) disk_path: Option<std::path::PathBuf>,
 }
 
 const MOVE_EXAMPLES: &str = "\
 Examples:
   corridor move persons --partition-by \"hash(team_id)\" --partitions 64
   corridor move events --partition-by \"range(at)\" --every '1 month' --execute
-  corridor move accounts --same-shape --execute --auto-cutover";
+  corridor move accounts --same-shape --execute --auto-cutover
+  corridor move orders --to shape.sql --set 'total = price * amount'";
 
 /// `corridor move`
 #[derive(Debug, Args)]
@@ -129,6 +245,9 @@ pub(crate) struct Move {
     /// Do it: without this, the plan is shown and nothing is changed
     #[arg(long)]
     pub(crate) execute: bool,
+    /// Leave the work to a `corridor serve`
+    #[arg(long, requires = "execute", conflicts_with_all = ["hook", "hook_gate"])]
+    pub(crate) detach: bool,
     /// Name of the migration; otherwise one that resembles the table's
     #[arg(long)]
     pub(crate) name: Option<String>,
@@ -137,7 +256,16 @@ pub(crate) struct Move {
     pub(crate) auto_cutover: bool,
     /// A setting to begin with, for example workers=4; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) setting: Vec<String>,
+    /// With --to: what a column of the new table is made from, over a row of the old one; may be repeated. Without --to
+    /// the same as --setting
+    #[arg(long, value_name = "COLUMN = EXPRESSION")]
     pub(crate) set: Vec<String>,
+    #[command(flatten)]
+    pub(crate) hook: HookArgs,
+    /// With --auto-cutover: ask the command at `before-cutover`; unless it exits with 0, nothing is cut over
+    #[arg(long, requires_all = ["hook", "auto_cutover"], help_heading = "Hook")]
+    pub(crate) hook_gate: bool,
 }
 
 /// The wanted shape, unread.
@@ -159,7 +287,19 @@ pub(crate) struct ShapeArgs {
     /// With range or list: a partition for rows that no other one takes
     #[arg(long)]
     pub(crate) default_partition: bool,
-    /// The same shape, written anew without bloat
+    /// A file with the wanted create table, and create index statements
+    #[arg(long, value_name = "FILE")]
+    pub(crate) to: Option<std::path::PathBuf>,
+    /// With --to: what a column of the old table is made from after the cut-over; may be repeated
+    #[arg(long, value_name = "COLUMN = EXPRESSION", requires = "to")]
+    pub(crate) reverse_set: Vec<String>,
+    /// With --to: no way back after the cut-over
+    #[arg(long, requires = "to")]
+    pub(crate) one_way: bool,
+    /// One table again: what was partitioned is not any more
+    #[arg(long)]
+    pub(crate) unpartitioned: bool,
+    /// The same shape, written anew without bloat; a partitioned table partition by partition
     #[arg(long)]
     pub(crate) same_shape: bool,
 }
@@ -169,6 +309,8 @@ pub(crate) struct ShapeArgs {
 pub(crate) enum Accept {
     /// A unique key takes in the partition columns
     KeyWidening,
+    /// What only single partitions have (indexes, grants, comments…) stays behind
+    PartitionSettings,
 }
 
 /// A command about one migration.
@@ -176,6 +318,39 @@ pub(crate) enum Accept {
 pub(crate) struct Named {
     /// The migration, as `corridor status` lists it
     pub(crate) name: String,
+}
+
+/// A command about one migration, of which somebody else can be told.
+#[derive(Debug, Args)]
+pub(crate) struct Worked {
+    /// The migration, as `corridor status` lists it
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) hook: HookArgs,
+}
+
+/// `corridor cutover`
+#[derive(Debug, Args)]
+pub(crate) struct Cutover {
+    /// The migration, as `corridor status` lists it
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) hook: HookArgs,
+    /// Ask the command at `before-cutover`; unless it exits with 0, nothing is cut over
+    #[arg(long, requires = "hook", help_heading = "Hook")]
+    pub(crate) hook_gate: bool,
+}
+
+/// Who is told what happens.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Hook")]
+pub(crate) struct HookArgs {
+    /// Run this by the shell at each event, with the facts in CORRIDOR_EVENT and other variables
+    #[arg(long, value_name = "CMD")]
+    pub(crate) hook: Option<String>,
+    /// Kill it when it takes longer for one event
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, requires = "hook", value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub(crate) hook_timeout: u64,
 }
 
 /// `corridor status`
@@ -216,6 +391,8 @@ pub(crate) struct Finish {
     /// Drop the old table instead of moving it into the schema corridor_retired
     #[arg(long)]
     pub(crate) drop: bool,
+    #[command(flatten)]
+    pub(crate) hook: HookArgs,
 }
 
 /// `corridor logs`
@@ -228,11 +405,45 @@ pub(crate) struct Logs {
     pub(crate) limit: u32,
 }
 
+const GRANTS_EXAMPLES: &str = "\
+Examples:
+  corridor grants public.events --role mover | psql app
+  corridor grants public.events --role mover --missing";
+
+/// `corridor grants`
+#[derive(Debug, Args)]
+#[command(after_help = GRANTS_EXAMPLES)]
+pub(crate) struct Grants {
+    /// The table that is to be moved; without it, only what every move needs
+    pub(crate) table: Option<String>,
+    /// The role that is to do the work; otherwise the one that connects
+    #[arg(long)]
+    pub(crate) role: Option<String>,
+    /// Leave out what is there already
+    #[arg(long)]
+    pub(crate) missing: bool,
+}
+
 /// `corridor explain`
 #[derive(Debug, Args)]
 pub(crate) struct Explain {
-    /// For example MOV-018; without it, all codes are listed
+    /// For example MOV-018; a number alone lists the codes that have it. Without it, all are listed
     pub(crate) code: Option<String>,
+}
+
+/// `corridor completions`
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// The shell
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// `corridor man`
+#[derive(Debug, Args)]
+pub(crate) struct Man {
+    /// Where to write a page for each command; without it, the page of the whole goes to stdout
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: Option<std::path::PathBuf>,
 }
 
 #[cfg(test)]
@@ -253,8 +464,28 @@ mod tests {
         assert_eq!(
             names,
             [
-                "move", "status", "pause", "resume", "set", "stop", "verify", "cutover", "rollback",
-                "finish", "logs", "explain", "demo"
+                "check",
+                "watch",
+                "move",
+                "migration",
+                "gate",
+                "serve",
+                "config",
+                "status",
+                "pause",
+                "resume",
+                "set",
+                "stop",
+                "verify",
+                "cutover",
+                "rollback",
+                "finish",
+                "logs",
+                "grants",
+                "explain",
+                "completions",
+                "man",
+                "demo"
             ]
         );
     }

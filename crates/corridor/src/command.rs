@@ -1,22 +1,32 @@
 //! The commands. One verb, one file; each returns what the process returns.
 
+mod check;
+pub(crate) mod collector;
+mod completions;
 mod cutover;
 mod explain;
 mod finish;
+pub(crate) mod gate;
+mod grants;
 mod logs;
+mod man;
+pub(crate) mod migration;
 pub(crate) mod r#move;
+pub(crate) mod mover;
 mod pause;
 mod resume;
 mod rollback;
+mod serve;
 mod set;
 mod status;
 mod stop;
 mod verify;
+mod watch;
 mod work;
 
 use std::sync::Arc;
 
-use corridor_migration::{Name, schema};
+use corridor_migration::{Name, schema, store};
 use corridor_pg::{ApplicationName, ConnectOptions, Fault, Result, Session};
 
 use crate::args::Command;
@@ -70,6 +80,12 @@ impl Context {
 /// Carries out one command.
 pub(crate) async fn run(context: &Context, command: Command) -> Result<u8> {
     match command {
+        Command::Check(args) => context.interruptible(check::run(context, &args)).await,
+        Command::Migration(args) => migration::run(context, &args).await,
+        Command::Gate(args) => context.interruptible(gate::run(context, &args)).await,
+        Command::Serve(args) => serve::run(context, &args).await,
+        Command::Config(args) => serve::show(context, &args),
+        Command::Watch(args) => collector::run(context, &args).await,
         Command::Move(args) => r#move::run(context, &args).await,
         Command::Resume(args) => resume::run(context, &args).await,
         Command::Stop(args) => stop::run(context, &args).await,
@@ -81,9 +97,44 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<u8> {
         Command::Status(args) => context.interruptible(status::run(context, &args)).await,
         Command::Set(args) => context.interruptible(set::run(context, &args)).await,
         Command::Logs(args) => context.interruptible(logs::run(context, &args)).await,
+        Command::Grants(args) => context.interruptible(grants::run(context, &args)).await,
         Command::Explain(args) => explain::run(context, &args),
+        Command::Completions(args) => completions::run(context, &args),
+        Command::Man(args) => man::run(context, &args),
         Command::Demo(args) => crate::demo::run(context, &args).await,
     }
+}
+
+#[derive(serde::Serialize)]
+struct DetachedDocument<'a> {
+    name: &'a Name,
+    outcome: &'static str,
+}
+
+/// Leaves the start of a planned migration to a service.
+async fn detach(
+    context: &Context,
+    session: &Session,
+    migration: &store::Migration,
+    argument: &serde_json::Value,
+) -> Result<u8> {
+    let name = &migration.name;
+    let start = corridor_migration::Verb::Start;
+    let by = corridor_migration::lease::this_process(context.connect_options()?.user());
+    corridor_migration::step(
+        &migration.state,
+        &corridor_migration::Event::asked(start, by.as_str()),
+    )?;
+    store::ask(&**session, migration.id, start, argument, &by).await?;
+    if context.output.is_json() {
+        let outcome = "detached";
+        context.output.json_line(&DetachedDocument { name, outcome })?;
+    } else {
+        let text =
+            format!("{name}: left to `corridor serve`; `corridor status {name} --watch` shows how far it is");
+        context.output.data(&crate::output::text::hang("", &text))?;
+    }
+    Ok(DONE)
 }
 
 /// `key=value`, or `CLI-001`.

@@ -1,6 +1,7 @@
 //! The codes of the command line itself, and all codes of all rooms.
 
-use corridor_pg::{Code, Exit, Retry};
+use corridor_pg::near::{did_you_mean, near, remoteness};
+use corridor_pg::{Code, Exit, Fault, Retry};
 
 macro_rules! codes {
     ($($name:ident $id:literal $exit:ident $title:literal $hint:literal $page:literal)*) => {
@@ -27,7 +28,7 @@ USAGE "CLI-001" Usage
 NO_SUCH_CODE "CLI-002" Usage
     "there is no such code"
     "`corridor explain` lists all codes."
-    "The word after `explain` is not a code of this version of Corridor. Codes look like MOV-018. A newer version may know more of them than this one."
+    "The word after `explain` is not a code of this version of Corridor. Codes look like MOV-018. A newer version may know more of them than this one. A number alone, as in `explain 18`, lists all codes that have it."
 PANIC "CLI-003" Bug
     "a bug in Corridor"
     "Please report it with what was printed; then look with `corridor status`."
@@ -44,6 +45,18 @@ DEMO "CLI-006" BadResult
     "the demo did not come to its end"
     "See the message; `script/setup` installs a PostgreSQL server where there is none."
     "`corridor demo` makes a cluster of its own from the PostgreSQL that it finds, and something in it failed: there is no server, it did not start, or a step of the incident or of the move met a fault, which the message names. No database but the demo's own was touched; the cluster is gone, unless `--keep` was given."
+HELD_BACK "CLI-007" NotFinished
+    "the hook held the cut-over back"
+    "See why your command said no; then `corridor cutover NAME`."
+    "`--hook-gate` was given, and the command of `--hook` did not exit with 0 at the event `before-cutover`, could not be run, or took longer than `--hook-timeout`. Nothing was cut over. The migration waits as before: the new table is complete and proven equal, and is kept in step by whoever resumes it."
+BAD_CONFIG "CLI-008" Usage
+    "the settings of the service cannot be read"
+    "`corridor config show` prints every setting, its value and where it came from."
+    "The file (`corridor.toml`, or what `--config` names), a variable of the environment or a flag has a value that makes no sense, or a setting that does not exist. The message names it and where it stands. A service that runs keeps the settings that it has."
+NO_SUCH_CLUSTER "CLI-009" Usage
+    "the service has no such cluster"
+    "`GET /api/clusters` lists them."
+    "The clusters of a service stand in its settings, under `[[clusters]]`; without any there is one, called `main`."
 }
 
 /// The rooms with their codes, from the floor up.
@@ -58,8 +71,17 @@ pub(crate) fn rooms() -> Vec<(&'static str, Vec<&'static Code>)> {
             corridor_mirror::fault::CODES.to_vec(),
         ),
         ("migrations", corridor_migration::CODES.to_vec()),
+        (
+            "carrying your own migrations out",
+            corridor_migration::data::fault::CODES.to_vec(),
+        ),
         ("planning a move", corridor_move::fault::PLAN_CODES.to_vec()),
         ("carrying a move out", corridor_move::run::RUN_CODES.to_vec()),
+        ("what a check finds", corridor_limits::fault::CODES.to_vec()),
+        (
+            "doing what a check advises",
+            corridor_limits::fault::FAULTS.to_vec(),
+        ),
         ("the command line", OWN.to_vec()),
     ]
 }
@@ -73,6 +95,28 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Code> {
 pub(crate) fn find(text: &str) -> Option<&'static Code> {
     let wanted = canonical(text);
     all().find(|code| canonical(code.id) == wanted)
+}
+
+/// The codes that have a number, whatever their letters: `18` and `018` are MOV-018 and its namesakes. None when the
+/// text is no number.
+pub(crate) fn with_number(text: &str) -> Vec<&'static Code> {
+    let (letters, number) = canonical(text);
+    if !letters.is_empty() || number.is_empty() {
+        return Vec::new();
+    }
+    all().filter(|code| canonical(code.id).1 == number).collect()
+}
+
+/// No code is called `text`; the fault says which ones come near.
+pub(crate) fn no_such_code(text: &str) -> Fault {
+    let (letters, number) = canonical(text);
+    let wanted = format!("{letters}-{number:0>3}");
+    let mut ids = near(&wanted, all().map(|code| code.id));
+    // Many codes differ in one digit only: where one is nearer than the others, it alone.
+    let nearest = ids.first().and_then(|id| remoteness(&wanted, id));
+    ids.retain(|id| remoteness(&wanted, id) == nearest);
+    let suggestions = did_you_mean(&ids);
+    Fault::new(&NO_SUCH_CODE, format!("{text:?}{suggestions}"))
 }
 
 /// Letters and number, without what people leave out.
@@ -100,6 +144,30 @@ mod tests {
         }
         for text in ["", "PG", "002", "PG-", "PG-9999", "PG-002x", "🐘"] {
             assert!(find(text).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_bare_number_is_every_code_that_has_it() {
+        let ids = |text: &str| with_number(text).iter().map(|code| code.id).collect::<Vec<_>>();
+        assert_eq!(ids("18"), ["PG-018", "MOV-018", "LIM-018"]);
+        assert_eq!(ids(" 018 "), ids("18"));
+        assert_eq!(ids("111"), ["MIG-111", "MOV-111"]);
+        for text in ["", "0", "999", "MOV-18", "18x", "-"] {
+            assert!(with_number(text).is_empty(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_code_that_is_not_there_gets_suggestions() {
+        for (text, detail) in [
+            ("mob-18", "\"mob-18\"; did you mean MOV-018?"),
+            ("CLI-099", "\"CLI-099\"; did you mean CLI-009?"),
+            ("elephant", "\"elephant\""),
+            ("", "\"\""),
+        ] {
+            let fault = no_such_code(text);
+            assert_eq!((fault.code().id, fault.detail()), ("CLI-002", detail));
         }
     }
 

@@ -50,6 +50,21 @@ impl Interrupt {
         Ok(Interrupt { asked, code })
     }
 
+    /// For a part that may be asked to leave on its own, by the sender; it leaves with the process as well.
+    pub(crate) fn branch(&self) -> (watch::Sender<bool>, Interrupt) {
+        let (sender, asked) = watch::channel(false);
+        let (whole, forward) = (self.clone(), sender.clone());
+        tokio::spawn(async move {
+            tokio::select! {
+                () = whole.wait() => drop(forward.send_replace(true)),
+                // Nobody of that part is left.
+                () = forward.closed() => {}
+            }
+        });
+        let code = Arc::clone(&self.code);
+        (sender, Interrupt { asked, code })
+    }
+
     /// Becomes true when the first signal comes.
     pub(crate) fn watch(&self) -> watch::Receiver<bool> {
         self.asked.clone()

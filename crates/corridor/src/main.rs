@@ -6,7 +6,12 @@
 //! - [`args`]: the command line.
 //! - [`command`]: one verb, one file.
 //! - [`output`]: what is shown, and how.
+//! - [`hook`]: a command of the user's that is told what happens.
 //! - [`interrupt`]: Ctrl-C and SIGTERM.
+//! - [`post`]: JSON to an address.
+//! - [`serve`]: the service.
+//! - [`terminal`]: its size, its keys, its cursor.
+//! - [`webhook`]: an address that is told what `watch` finds.
 //! - [`fault`]: the codes of the command line, and where all codes come together.
 //!
 //! **Invariant:** this is the only room that prints.
@@ -15,9 +20,14 @@ mod args;
 mod command;
 mod demo;
 mod fault;
+mod hook;
 mod interrupt;
 mod log;
 mod output;
+mod post;
+mod serve;
+mod terminal;
+mod webhook;
 
 use std::process::ExitCode;
 use std::sync::Arc;

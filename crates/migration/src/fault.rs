@@ -2,6 +2,8 @@
 
 use corridor_pg::{Code, Exit, Retry};
 
+use crate::definition::fault as definition;
+
 macro_rules! code {
     ($name:ident, $id:literal, $title:literal, $retry:ident, $exit:ident, $hint:literal, $page:literal) => {
         #[doc = $title]
@@ -15,6 +17,7 @@ macro_rules! code {
         };
     };
 }
+pub(crate) use code;
 
 code!(
     FOREIGN_SCHEMA,
@@ -200,6 +203,28 @@ pub static CODES: &[&Code] = &[
     &TOO_MANY_REQUESTS,
     &NO_SUCH_OPERATION,
     &BAD_PLAN,
+    &definition::UNREADABLE_FILE,
+    &definition::UNKNOWN_KEY,
+    &definition::UNFIT_VALUE,
+    &definition::MISSING_KEY,
+    &definition::FILE_TOO_LARGE,
+    &definition::BAD_SQL_FILE,
+    &definition::BAD_OPERATIONS,
+    &definition::NO_WAY_BACK,
+    &definition::BAD_BACKFILL,
+    &definition::BAD_PLACEHOLDER,
+    &definition::BAD_PARAMETER,
+    &definition::PARAMETER_MISSING,
+    &definition::PARAMETER_UNKNOWN,
+    &definition::PARAMETER_UNFIT,
+    &definition::BAD_VERSIONS,
+    &definition::BAD_STATEMENT,
+    &definition::BAD_DEPENDENCY,
+    &definition::DEPENDENCY_CYCLE,
+    &definition::SAME_NAME_TWICE,
+    &definition::BAD_APP_VERSION,
+    &definition::NEEDS_DONE_WHEN,
+    &definition::UNFIT_STATEMENT,
 ];
 
 #[cfg(test)]
@@ -208,7 +233,9 @@ mod tests {
 
     #[test]
     fn codes_are_numbered_without_gaps_and_explained() {
-        for (i, code) in CODES.iter().enumerate() {
+        // Those of files begin at 100.
+        let own: Vec<&&Code> = CODES.iter().filter(|code| code.id < "MIG-100").collect();
+        for (i, code) in own.iter().enumerate() {
             assert_eq!(code.id, format!("MIG-{:03}", i + 1));
             assert!(
                 code.page.matches(". ").count() >= 1 || code.page.ends_with('.'),

@@ -211,7 +211,9 @@ async fn attempt(
     };
     let detail = json!({ "epoch": epoch, "from": seen.holder, "ended_backends": ended_backends });
     journal_append(&tx, migration_id, holder, event, &detail).await?;
-    tx.commit().await.doing(doing)?;
+    corridor_pg::failpoint::step("lease", tx.commit())
+        .await
+        .doing(doing)?;
     Ok(Attempt::Taken(Fence { migration_id, epoch }))
 }
 

@@ -10,7 +10,10 @@
 //! - [`operation`]: the states of one operation of the plan.
 //! - [`store`]: create, load, list; transitions inside the caller's transaction; journal, requests, settings.
 //! - [`lease`] and [`heart`]: who works on it. An epoch that is *held*, not only read; a heartbeat beside it.
+//! - [`order`] and [`errand`]: what is asked of a worker; an order that is left with one that lives.
 //! - [`setting`]: every setting in one table: key, range, default, meaning.
+//! - [`definition`]: a person's own migration as data: files, parameters, every rule that needs no server.
+//! - [`gate`]: which migrations stand in the way of a version of the application; `examples/gate.rs` asks it of files.
 //! - [`throttle`]: named signals, their limits, and the pure decision to go on or to hold.
 //! - [`status`]: everything that a person wants to know about one migration, from one snapshot.
 //!
@@ -35,11 +38,16 @@
 //!
 //! **Invariant:** this room knows only `corridor-pg`; it names no table of the user.
 
+pub mod data;
+pub mod definition;
+pub mod errand;
 pub mod fault;
+pub mod gate;
 pub mod heart;
 pub mod lease;
 pub mod name;
 pub mod operation;
+pub mod order;
 pub mod schema;
 pub mod setting;
 pub mod state;
@@ -53,5 +61,6 @@ pub use heart::{Heart, Pulse, Vitals};
 pub use lease::Lease;
 pub use name::Name;
 pub use operation::OperationState;
+pub use order::{Order, Outcome};
 pub use state::{Course, Side, State, StateName, Swap, Wait};
 pub use step::{Action, Event, Refusal, Verb, step};

@@ -23,6 +23,13 @@ const STEPS: &[(&str, &str)] = steps![
     "008_request",
     "009_request_open",
     "010_setting",
+    "011_verification",
+    "012_series",
+    "013_sample",
+    "014_collector",
+    "015_attempt",
+    "016_backfill",
+    "017_item",
 ];
 
 /// The version that this binary makes and understands.
@@ -73,7 +80,9 @@ pub async fn ensure(session: &mut Session) -> Result<()> {
             .await
             .doing(|| format!("recording step {step} of the schema corridor"))?;
     }
-    tx.commit().await.doing(|| "making the schema corridor")
+    corridor_pg::failpoint::step("schema", tx.commit())
+        .await
+        .doing(|| "making the schema corridor")
 }
 
 async fn make_empty(client: &impl GenericClient) -> Result<()> {

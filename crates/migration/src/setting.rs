@@ -9,6 +9,7 @@ mod value;
 use serde::Serialize;
 
 pub use resolved::Settings;
+pub(crate) use value::time_with_unit_ms;
 pub use value::{definition, normalise};
 
 /// What a number counts; the unit that a bare number has.
@@ -175,6 +176,17 @@ pub static DEFINITIONS: &[Definition] = &[
         Unit::Ms,
         "10000",
         "How long a worker may be silent before another one may take over. It beats four times in that time.",
+    ),
+    whole(
+        "log.slot_max_bytes",
+        65_536,
+        1 << 40,
+        Unit::Bytes,
+        "8388608",
+        "At this size of its rows a slot of the change log is full; the log goes on in another one, and the full one is \
+         truncated as soon as it is empty. Some 100,000 changes by default: what a round then has to read past stays \
+         within milliseconds. Each turn replaces the three capture functions (an event trigger of yours sees it). Set it high \
+         to leave the log to vacuum.",
     ),
     Definition {
         key: "nice",

@@ -16,7 +16,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 /// The state of a migration, with what belongs to it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "state", content = "detail", rename_all = "snake_case")]
 pub enum State {
     /// Stored, nothing done: the database is untouched.
@@ -73,7 +73,7 @@ pub enum State {
 }
 
 /// What a [`State::Waiting`] migration waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Wait {
     /// `cutover`: copied, verified, in step.
@@ -83,7 +83,7 @@ pub enum Wait {
 }
 
 /// Which table has the name: the one question that decides what may be asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Side {
     /// The application uses the old table.
@@ -93,7 +93,7 @@ pub enum Side {
 }
 
 /// What an unfinished migration is on the way to. Each course has one side, so that no mixture is possible.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Course {
     /// Towards the cut-over.
@@ -111,7 +111,7 @@ pub enum Course {
 }
 
 /// A swap of names, by its direction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Swap {
     /// The cut-over.
@@ -201,6 +201,23 @@ impl StateName {
 impl fmt::Display for StateName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+impl Side {
+    /// As the database and JSON write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Side::BeforeCutover => "before_cutover",
+            Side::AfterCutover => "after_cutover",
+        }
+    }
+
+    /// Reads what [`Side::as_str`] wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Side::BeforeCutover, Side::AfterCutover]
+            .into_iter()
+            .find(|side| side.as_str() == text)
     }
 }
 
@@ -311,6 +328,22 @@ impl State {
         self.name().is_final()
     }
 
+    /// One line for a person, in the words of a migration's kind: one of a person's own has no tables to swap.
+    pub fn words_of(&self, kind: &str) -> String {
+        if kind != crate::data::KIND {
+            return self.words();
+        }
+        match self {
+            State::Waiting { .. } => "done; waits for `finish` or `rollback`".into(),
+            State::RollingBack { .. } => "rolling back, the newest operation first".into(),
+            State::RolledBack => "rolled back".into(),
+            State::Stopping => "stopping".into(),
+            State::Stopped => "stopped; what was done stays".into(),
+            State::Finishing => "finishing".into(),
+            other => other.words(),
+        }
+    }
+
     /// One line for a person.
     pub fn words(&self) -> String {
         match self {
@@ -366,6 +399,10 @@ mod tests {
     fn the_twin_and_serde_agree_on_the_names() {
         for name in StateName::ALL {
             assert_eq!(serde_json::to_value(name).unwrap(), name.as_str());
+        }
+        for side in [Side::BeforeCutover, Side::AfterCutover] {
+            assert_eq!(serde_json::to_value(side).unwrap(), side.as_str());
+            assert_eq!(Side::parse(side.as_str()), Some(side));
         }
         let state = State::RollingBack {
             side: Side::AfterCutover,

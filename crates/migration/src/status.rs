@@ -9,16 +9,21 @@ use crate::name::Name;
 use crate::setting::{DEFINITIONS, Kind, Unit};
 use crate::state::{Side, State, StateName, Wait};
 use crate::step::{Verb, allowed};
-use crate::store::{self, Operation};
+use crate::store::{self, Operation, Verification};
 
 /// The version of the JSON form. Grows when a field changes its meaning or goes; new fields may come at any time.
 pub const VERSION: u32 = 1;
+
+/// Verifications that a status shows; the newest.
+const VERIFICATIONS_MAX: i64 = 10;
 
 /// One migration, as it stands.
 #[derive(Debug, Clone, Serialize)]
 pub struct Status {
     /// [`VERSION`].
     pub version: u32,
+    /// Its id in this database.
+    pub id: i64,
     /// Its name.
     pub name: Name,
     /// What kind of work it is.
@@ -48,8 +53,13 @@ pub struct Status {
     pub throttle: Value,
     /// What may be asked for now.
     pub allowed: Vec<Verb>,
+    /// The newest 10 verifications that came to a verdict, the newest first.
+    pub verifications: Vec<Verification>,
     /// All settings.
     pub settings: Vec<Setting>,
+    /// The frozen plan; too long for a status, and here for whoever reads more by it.
+    #[serde(skip)]
+    pub plan: Value,
     /// SHA-256 of the frozen plan.
     pub plan_digest: String,
     /// When it was stored; RFC 3339, UTC, the server's clock.
@@ -84,6 +94,7 @@ pub async fn read(session: &mut Session, name: &Name) -> Result<Status> {
     let tx = session.begin(Isolation::RepeatableRead).await?;
     let migration = store::load(&tx, name).await?;
     let worker = Tenure::look(&tx, migration.id).await?;
+    let verifications = store::verifications(&tx, migration.id, 0, VERIFICATIONS_MAX).await?;
     let mut stored = store::stored_settings(&tx, migration.id).await?;
     tx.commit().await.doing(|| "reading the status")?;
 
@@ -112,7 +123,7 @@ pub async fn read(session: &mut Session, name: &Name) -> Result<Status> {
         version: VERSION,
         state: migration.state.name(),
         state_detail: detail(&migration.state),
-        words: migration.state.words(),
+        words: migration.state.words_of(&migration.kind),
         side: migration.state.side(),
         waits_for: match migration.state {
             State::Waiting { for_what } => Some(for_what),
@@ -125,8 +136,11 @@ pub async fn read(session: &mut Session, name: &Name) -> Result<Status> {
             .filter(|verb| *verb != Verb::Resume || !worker.is_alive)
             .collect(),
         throttle,
+        verifications,
         settings,
         worker,
+        id: migration.id,
+        plan: migration.plan,
         name: migration.name,
         kind: migration.kind,
         description: migration.description,

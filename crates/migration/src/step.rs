@@ -103,6 +103,20 @@ pub enum Event {
         /// The fault in words.
         detail: String,
     },
+    /// Every operation of a plan without a cut-over is done.
+    Completed {
+        /// It waits for `finish`, and can be rolled back until then.
+        is_held: bool,
+    },
+    /// Somebody says that it need not be done here.
+    Skipped {
+        /// Who.
+        by: String,
+        /// Why, in their words.
+        why: String,
+    },
+    /// It was asked whether it is needed here, and it is not.
+    NotRequired,
     /// Copied, verified, in step: a cut-over could be made now.
     ReadyForCutover,
     /// All attempts at the swap were used up; certainly none was committed.
@@ -148,6 +162,9 @@ impl Event {
             Event::OperationFinished { .. } => "operation_finished",
             Event::OperationFailed { .. } => "operation_failed",
             Event::WorkFailed { .. } => "work_failed",
+            Event::Completed { .. } => "completed",
+            Event::Skipped { .. } => "skipped",
+            Event::NotRequired => "not_required",
             Event::ReadyForCutover => "ready_for_cutover",
             Event::CutoverGivenUp { .. } => "cutover_given_up",
             Event::CutOver => "cut_over",
@@ -431,6 +448,11 @@ fn happened(state: &State, event: &Event) -> Result<State, &'static str> {
                 None => Err("no work is going on"),
             }
         }
+        (State::Running, Event::Completed { is_held: false })
+        | (State::Planned, Event::Skipped { .. } | Event::NotRequired) => Ok(State::Finished),
+        (State::Running, Event::Completed { is_held: true }) => Ok(State::Waiting {
+            for_what: Wait::Finish,
+        }),
         (State::Running, Event::ReadyForCutover) => Ok(State::Waiting {
             for_what: Wait::Cutover,
         }),

@@ -11,9 +11,11 @@ mod journal;
 mod request;
 mod setting_row;
 mod transition;
+mod verification;
 
 use std::collections::BTreeSet;
 
+use corridor_pg::near::{did_you_mean, near};
 use corridor_pg::{Fault, FaultContext, Result};
 use serde::Serialize;
 use serde_json::Value;
@@ -31,8 +33,10 @@ pub use request::{
 };
 pub use setting_row::{StoredSetting, read_settings, set, stored_settings, unset};
 pub use transition::{
-    Applied, apply, read_state, repeat_operation, undo_operation, write_operation_progress,
+    Applied, apply, note_operation_progress, read_state, repeat_operation, undo_operation,
+    write_operation_progress,
 };
+pub use verification::{VERIFICATIONS_KEPT_MAX, Verification, record_verification, verifications};
 
 /// Most operations of one plan.
 pub const OPERATIONS_MAX: usize = 1_000;
@@ -230,13 +234,26 @@ async fn insert(tx: &Transaction<'_>, new: &NewMigration, name: &Name) -> Result
     Ok(row.map(|row| row.get("id")))
 }
 
+/// There is no migration of this name; the fault says which names come near.
+async fn missing(client: &impl GenericClient, name: &Name) -> Result<Fault> {
+    let rows = client
+        .query(include_str!("../sql/store/names.sql"), &[])
+        .await
+        .doing(|| format!("looking for names like {name}"))?;
+    let names: Vec<&str> = rows.iter().map(|row| row.get("name")).collect();
+    let suggestions = did_you_mean(&near(name.as_str(), names));
+    Ok(Fault::new(&NO_SUCH_MIGRATION, format!("{name}{suggestions}")))
+}
+
 /// Reads one migration and checks its plan against the digest.
 pub async fn load(client: &impl GenericClient, name: &Name) -> Result<Migration> {
     let row = client
         .query_opt(include_str!("../sql/store/load.sql"), &[&name.as_str()])
         .await
-        .doing(|| format!("reading migration {name}"))?
-        .ok_or_else(|| Fault::new(&NO_SUCH_MIGRATION, name.to_string()))?;
+        .doing(|| format!("reading migration {name}"))?;
+    let Some(row) = row else {
+        return Err(missing(client, name).await?);
+    };
     let plan_digest: String = row.get("plan_digest");
     let digest_now: String = row.get("digest_now");
     if plan_digest != digest_now {
@@ -253,7 +270,7 @@ pub async fn load(client: &impl GenericClient, name: &Name) -> Result<Migration>
         description: row.get("description"),
         plan: json(&row, "plan")?,
         plan_digest,
-        state: state(&row)?,
+        state: state_of(&row)?,
         current_operation: row.get("current_operation"),
         operations: operations(client, id).await?,
         created_at: row.get("created_at"),
@@ -276,7 +293,7 @@ pub async fn list(client: &impl GenericClient) -> Result<Vec<Summary>> {
                 name: Name::new(row.get::<_, String>("name"))?,
                 kind: row.get("kind"),
                 description: row.get("description"),
-                state: state(row)?,
+                state: state_of(row)?,
                 current_operation: row.get("current_operation"),
                 created_at: row.get("created_at"),
                 finished_at: row.get("finished_at"),
@@ -312,7 +329,7 @@ pub async fn operations(client: &impl GenericClient, migration_id: i64) -> Resul
 }
 
 /// Reads the columns `state` and `state_detail`.
-fn state(row: &Row) -> Result<State> {
+pub(crate) fn state_of(row: &Row) -> Result<State> {
     let name: &str = row.get("state");
     let detail = json(row, "state_detail")?;
     let mut both = serde_json::Map::from_iter([("state".to_owned(), Value::from(name))]);
@@ -324,7 +341,7 @@ fn state(row: &Row) -> Result<State> {
         .map_err(|error| Fault::new(&UNREADABLE_ROW, format!("state {name:?}")).caused_by(error))
 }
 
-/// What [`state`] reads.
+/// What [`state_of`] reads.
 fn state_columns(state: &State) -> (&'static str, String) {
     let detail = serde_json::to_value(state)
         .ok()
@@ -334,14 +351,14 @@ fn state_columns(state: &State) -> (&'static str, String) {
 }
 
 /// A jsonb column, selected as text: the driver needs no JSON feature, and the text is what the digest is of.
-fn json(row: &Row, column: &'static str) -> Result<Value> {
+pub(crate) fn json(row: &Row, column: &'static str) -> Result<Value> {
     let text: &str = row.get(column);
     serde_json::from_str(text)
         .map_err(|error| Fault::new(&UNREADABLE_ROW, format!("column {column}")).caused_by(error))
 }
 
 /// `value` as the text of a JSON object.
-fn object_text(value: &Value) -> String {
+pub(crate) fn object_text(value: &Value) -> String {
     match value {
         Value::Null => "{}".to_owned(),
         Value::Object(_) => value.to_string(),

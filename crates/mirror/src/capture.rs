@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 
 use corridor_pg::fence::Fence;
-use corridor_pg::{Fault, FaultContext, Literal, QualifiedName, Result};
+use corridor_pg::{Fault, FaultContext, Ident, Literal, QualifiedName, Result};
 use tokio_postgres::GenericClient;
 
 use crate::Mirror;
@@ -29,18 +29,8 @@ impl MirrorSpec {
             }
             out
         };
-        let change = self.table("change");
-        let mut out = vec![
-            // Emptied as fast as it is filled: vacuum by count, not by share of a size that is always small.
-            format!(
-                "create table {change} (id bigint generated always as identity primary key, \
-                 xid xid8 not null default pg_catalog.pg_current_xact_id(), \
-                 is_truncate boolean not null default false{}) \
-                 with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, \
-                 autovacuum_vacuum_cost_delay = 0, autovacuum_analyze_threshold = 2000000000)",
-                keys("k", "")
-            ),
-            format!("create index on {change} (id) where is_truncate"),
+        let mut out = self.log_statements(&keys("k", ""));
+        out.extend([
             format!(
                 "create table {} (lane integer primary key, is_done boolean not null default false, \
                  claim_kind text not null default 'none' check (claim_kind in ('none', 'key', 'end')), \
@@ -76,19 +66,32 @@ impl MirrorSpec {
                 self.table("difference"),
                 keys("k", " not null")
             ),
-        ];
-        out.extend(self.function_statements());
+            format!(
+                "create table {} (run integer not null{})",
+                self.table("left"),
+                keys("k", " not null")
+            ),
+            format!(
+                "create table {} (sqlstate text not null, message text not null, \
+                 found_at timestamptz not null default pg_catalog.clock_timestamp(){}, primary key ({}))",
+                self.table("unfit"),
+                keys("k", " not null"),
+                self.own_columns("k")
+            ),
+        ]);
+        out.extend(self.function_statements("create function", 0));
         out
     }
 
-    /// The functions hold no operator and no unqualified name, so no search path can change what they do; a
-    /// `SET search_path` clause would cost each row of the application more than the insert's own parsing.
-    fn function_statements(&self) -> Vec<String> {
-        let change = self.table("change");
+    /// The functions that write into this slot of the log. They hold no operator and no unqualified name, so no search path
+    /// can change what they do; a `SET search_path` clause would cost each row of the application more than the insert's
+    /// own parsing.
+    pub(crate) fn function_statements(&self, create: &str, slot: u32) -> Vec<String> {
+        let slot = self.slot(slot);
         let function = |what: &str, columns: String, values: String| {
-            let body = format!("begin insert into {change} ({columns}) values ({values}); return null; end");
+            let body = format!("begin insert into {slot} ({columns}) values ({values}); return null; end");
             format!(
-                "create function corridor.{}() returns trigger language plpgsql security definer as {}",
+                "{create} corridor.{}() returns trigger language plpgsql security definer as {}",
                 self.capture_name(what),
                 Literal(&body)
             )
@@ -152,9 +155,11 @@ impl MirrorSpec {
             .iter()
             .map(|what| format!("drop function if exists corridor.{}()", self.capture_name(what)))
             .collect();
-        for kind in ["difference", "check", "chunk", "lane", "change"] {
+        for kind in ["unfit", "left", "difference", "check", "chunk", "lane", "slot"] {
             out.push(format!("drop table if exists {}", self.table(kind)));
         }
+        // With its slots: nobody knows from the plan how many there came to be.
+        out.push(format!("drop table if exists {} cascade", self.table("change")));
         out
     }
 }
@@ -184,6 +189,25 @@ impl Mirror {
                 spec.source
             ),
         ))
+    }
+
+    /// Statements that drop the capture triggers wherever they are now: a partition that was detached or renamed
+    /// meanwhile keeps the one that was made on itself.
+    pub async fn drop_found_triggers(&self, client: &impl GenericClient) -> Result<Vec<String>> {
+        let rows = client
+            .query(include_str!("../sql/capture/found.sql"), &[&self.trigger_names()])
+            .await
+            .doing(|| "looking for the capture triggers")?;
+        rows.iter()
+            .map(|row| {
+                let table = QualifiedName::new(
+                    Ident::new(row.get::<_, &str>("schema"))?,
+                    Ident::new(row.get::<_, &str>("name"))?,
+                );
+                let trigger = Ident::new(row.get::<_, &str>("trigger"))?;
+                Ok(format!("drop trigger if exists {trigger} on {table}"))
+            })
+            .collect()
     }
 
     /// A digest of the capture triggers' ids: it changes when one is dropped and made again.

@@ -7,10 +7,12 @@ use corridor_pg::{Fault, FaultContext, Isolation, Result, Session};
 use tokio_postgres::Transaction;
 
 use crate::Mirror;
-use crate::fault::{LEDGER_MISSING, ROW_DOES_NOT_FIT};
+use crate::fault::LEDGER_MISSING;
 use crate::lane::{Lane, key_at};
+use crate::refresh::is_conflict;
 use crate::sizer::Sizer;
-use crate::statement::{KeyText, RANGE_SETTINGS, Range};
+use crate::statement::{KeyText, RANGE_SETTINGS, Range, Side};
+use crate::unfit::Conflicts;
 
 /// What one chunk did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +36,8 @@ impl Mirror {
     /// Two transactions: the claim, and then the rows together with the ledger. Killed between or within them, the next
     /// call claims anew and copies the same range.
     ///
-    /// Locks: `ACCESS SHARE` on the source, `ROW EXCLUSIVE` on the target. Errors: `MIR-001` when the target refuses a row.
+    /// Locks: `ACCESS SHARE` on the source, `ROW EXCLUSIVE` on the target. Errors: `MIR-001` when the target refuses a row,
+    /// `MIR-004` when a conflict would need the pending changes, and a truncate is among them.
     pub async fn copy_chunk(
         &self,
         session: &mut Session,
@@ -46,8 +49,8 @@ impl Mirror {
         let outcome = self.copy_chunk_once(session, fence, lane, sizer, false).await;
         drop(held_off);
         match outcome {
-            // A unique index besides the key exists already, and a stale row of the target is in the way.
-            Err(fault) if fault.sqlstate() == Some("23505") => {
+            // A unique or exclusion constraint besides the key exists already, and a stale row of the target is in the way.
+            Err(fault) if is_conflict(&fault) => {
                 let _alone = self.gate.write().await;
                 let _applier = self.applier.lock().await;
                 self.copy_chunk_once(session, fence, lane, sizer, true).await
@@ -78,7 +81,15 @@ impl Mirror {
         let row_bytes = self.row_bytes(session, &rest).await?;
         let wanted_rows = sizer.next_rows(row_bytes);
         let end = self.chunk_end(session, &rest, wanted_rows).await?;
-        self.claim(session, fence, lane_number, end.as_ref()).await?;
+        if !self.claim(session, fence, &lane, end.as_ref()).await? {
+            // Somebody else's chunk came in between; the next call looks again.
+            return Ok(ChunkOutcome {
+                rows: 0,
+                elapsed_ms: 0,
+                bytes: 0,
+                is_lane_done: false,
+            });
+        }
         let range = Range {
             from: rest.from.clone(),
             to: end.clone().or(rest.to.clone()),
@@ -92,18 +103,21 @@ impl Mirror {
         };
         let tx = session.begin(isolation).await?;
         self.lock_both(&tx).await?;
+        if is_alone {
+            self.lock_log(&tx).await?;
+        }
         tx.batch_execute(RANGE_SETTINGS)
             .await
             .doing(|| "preparing to copy")?;
         fence.hold(&tx).await?;
         self.check_identity(&tx).await?;
-        if is_alone {
-            self.refresh_all(&tx).await?;
+        if is_alone && self.refresh_all(&tx).await?.is_truncated {
+            return Err(self.truncated());
         }
-        let rows = self.insert_range(&tx, &range).await?;
+        let rows = self.insert_range(&tx, &range, is_alone).await?;
         self.record_chunk(&tx, &lane, &range, end.as_ref(), rows, started)
             .await?;
-        tx.commit()
+        corridor_pg::failpoint::step("chunk", tx.commit())
             .await
             .doing(|| format!("committing a chunk of {}", self.spec().target))?;
         let elapsed_ms = started.elapsed().as_millis() as u64;
@@ -116,20 +130,33 @@ impl Mirror {
         })
     }
 
-    async fn insert_range(&self, tx: &Transaction<'_>, range: &Range) -> Result<u64> {
+    async fn insert_range(&self, tx: &Transaction<'_>, range: &Range, is_alone: bool) -> Result<u64> {
         let spec = self.spec();
+        let order = match self.is_source_partitioned {
+            true => String::new(),
+            false => format!(" order by {}", spec.key_of("s")),
+        };
         let sql = format!(
-            "/* corridor */ insert into {} ({}) overriding system value select {} from {} s where {} order by {}",
+            "/* corridor */ insert into {} ({}) overriding system value select {} from {} s where {}{order}",
             spec.target,
             spec.column_list(),
-            spec.columns_of("s"),
+            spec.values(),
             spec.source,
             spec.in_range("s", range),
-            spec.key_of("s")
         );
-        tx.execute(&sql, &[])
+        let keys = format!(
+            "(select {} from {} s where {}) as k",
+            spec.key_as_own(Side::Source, "s"),
+            spec.source,
+            spec.in_range("s", range)
+        );
+        let conflicts = if is_alone {
+            Conflicts::AreUnfit
+        } else {
+            Conflicts::ComeBack
+        };
+        self.insert_what_fits(tx, &sql, &keys, conflicts)
             .await
-            .map_err(|e| self.row_fault(e.into()))
             .doing(|| format!("copying rows of {}", spec.source))
     }
 
@@ -180,14 +207,17 @@ impl Mirror {
 
     /// Says to everybody, durably enough to be seen, how far the next chunk will reach. `None`: to the lane's end.
     ///
+    /// False when the lane has moved on since it was looked at: a chunk of a lost connection may have committed meanwhile, and
+    /// a claim on an old look would take the lane back to before it.
+    ///
     /// Without waiting for the disk: if the server dies, the chunk that follows has died too.
     async fn claim(
         &self,
         session: &mut Session,
         fence: &Fence,
-        lane: i32,
+        lane: &Lane,
         end: Option<&KeyText>,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let spec = self.spec();
         let kind = if end.is_some() { "key" } else { "end" };
         let tx = session.begin(Isolation::ReadCommitted).await?;
@@ -198,19 +228,23 @@ impl Mirror {
         let claimed = tx
             .execute(
                 &format!(
-                    "update {} set claim_kind = '{kind}', ({}) = row({}) where lane = {lane} and not is_done",
+                    "update {} set claim_kind = '{kind}', ({}) = row({}) \
+                     where lane = {} and not is_done and row({}) is not distinct from row({})",
                     spec.table("lane"),
                     spec.own_columns("claim"),
-                    spec.key_or_nulls(end)
+                    spec.key_or_nulls(end),
+                    lane.lane,
+                    spec.own_columns("at"),
+                    spec.key_or_nulls(lane.at.as_ref()),
                 ),
                 &[],
             )
             .await
             .doing(|| "claiming a chunk")?;
-        if claimed != 1 {
-            return Err(self.ledger_missing(lane));
-        }
-        tx.commit().await.doing(|| "claiming a chunk")
+        corridor_pg::failpoint::step("claim", tx.commit())
+            .await
+            .doing(|| "claiming a chunk")?;
+        Ok(claimed == 1)
     }
 
     /// The key at which a chunk of `rows` rows ends (exclusive); `None`: there are not more rows than that.
@@ -262,17 +296,6 @@ impl Mirror {
             .get(0);
         tx.rollback().await.doing(|| "sampling row widths")?;
         Ok(bytes.unsigned_abs())
-    }
-
-    pub(crate) fn row_fault(&self, fault: Fault) -> Fault {
-        match fault.sqlstate() {
-            Some("23514" | "23502" | "23503" | "23P01") => Fault::new(
-                &ROW_DOES_NOT_FIT,
-                format!("{}: {}", self.spec().target, fault.detail()),
-            )
-            .caused_by(fault),
-            _ => fault,
-        }
     }
 
     fn ledger_missing(&self, lane: i32) -> Fault {

@@ -8,10 +8,12 @@ pub static ROW_DOES_NOT_FIT: Code = Code {
     title: "a row of the source does not fit into the target",
     retry: Retry::Never,
     exit: Exit::BadResult,
-    hint: "See the row and the constraint in the message; change the row or the wanted shape, then `resume`, or `rollback`.",
-    page: "Copying or catching up, the target table refused a row: no partition takes it, or a constraint of the \
-           target does not hold for it. The application is not affected: it writes to the source. Correct the row (the \
-           correction is captured like every other write) and `resume`, or `rollback` and choose another shape.",
+    hint: "See the keys and the server's words in the message; change these rows, then `resume`; or `rollback`.",
+    page: "Copying or catching up, the target table could not take rows: no partition takes them, a constraint of the \
+           target does not hold, a value cannot be converted, is too long or out of range, or two rows would have the same \
+           unique key. The first keys are named with the server's words. The application is not affected: it writes to the \
+           source. Correct the rows (the correction is captured like every other write) and `resume`, or `rollback` and \
+           choose another shape.",
 };
 
 /// The ledger is missing or does not belong to this mirror.
@@ -31,10 +33,12 @@ pub static UNEXPLAINED_DIFFERENCE: Code = Code {
     title: "source and target still differ after the repair",
     retry: Retry::Never,
     exit: Exit::BadResult,
-    hint: "The first differing keys are in the message, all of them in the table corridor.difference_<id>_fwd; do not cut over.",
+    hint: "Do not cut over (after the cut-over: do not roll back). `corridor status NAME` has the first differing keys, with `--json` how each differs.",
     page: "A key range was compared, differing keys were refreshed from the source and compared again, and they still \
            differ. Either something else writes to the target table, or this is a bug in Corridor. The cut-over stays \
-           refused. Look for foreign writers on the target first.",
+           refused. `corridor status NAME` has the report of the run, with the first 100 differing keys, and keeps it; all \
+           of them are in the table corridor.difference_N_fwd (after the cut-over: _rev), N being the migration's id, \
+           until the migration ends. Look for foreign writers on the target first.",
 };
 
 /// A truncate of the source waits to be replayed.
@@ -84,6 +88,20 @@ pub static IMPOSTOR: Code = Code {
            the names right, then `resume`.",
 };
 
+/// Rows are noted that the target could not take.
+pub static HOLDS_UNFIT: Code = Code {
+    id: "MIR-008",
+    title: "the old table could not take rows that the new one has",
+    retry: Retry::Never,
+    exit: Exit::Refused,
+    hint: "Change the rows in the message so that they fit (or delete them), then ask for `rollback` again; or `finish`.",
+    page: "After the cut-over the application wrote rows that the old table has no place for: an id beyond the old type, a \
+           null in a column that was not null, a value that a check of the old table forbids. The application is not \
+           affected. The reverse mirror has noted the keys, with the server's words, in the table corridor.unfit_N_rev, N \
+           being the migration's id. Going back would lose these rows, so `rollback` is refused while there are any. A row \
+           that is changed so that it fits leaves the table by itself.",
+};
+
 /// All codes of this room.
 pub static CODES: &[&Code] = &[
     &ROW_DOES_NOT_FIT,
@@ -93,4 +111,5 @@ pub static CODES: &[&Code] = &[
     &TOO_MANY_PENDING,
     &CAPTURE_SWITCHED_OFF,
     &IMPOSTOR,
+    &HOLDS_UNFIT,
 ];

@@ -154,7 +154,9 @@ impl Mirror {
                 tx.batch_execute(&sql).await.doing(|| "writing the lanes")?;
             }
         }
-        tx.commit().await.doing(|| "writing the lanes")?;
+        corridor_pg::failpoint::step("lanes", tx.commit())
+            .await
+            .doing(|| "writing the lanes")?;
         Ok(if existing == 0 {
             lanes.len()
         } else {

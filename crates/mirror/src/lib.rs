@@ -1,14 +1,16 @@
 //! The one rule: copying, catching up, repairing and syncing back are one operation, *refresh*.
 //!
 //! A [`Mirror`] keeps a *target* table equal to a *source* table while an application writes to the source.
-//! Four facts per mirror live in tables of their own in the schema `corridor`, with the key's native types, so
+//! Six facts per mirror live in tables of their own in the schema `corridor`, with the key's native types, so
 //! that every comparison of keys is made by the server, in the key's own order and collation:
 //!
 //! | table | holds | written by |
 //! |---|---|---|
-//! | `change_<tag>` | the change log: key and transaction id of every write to the source | capture triggers, repair |
+//! | `change_<tag>` | the change log: key and transaction id of every write to the source, in its slots `change_<tag>_s<n>` | capture triggers, repair |
+//! | `slot_<tag>` | which slot is written to | rotation |
 //! | `lane_<tag>` | consecutive half-open key ranges; how far each is copied (`at`) and claimed (`claim`) | copiers |
 //! | `chunk_<tag>` | the ledger: one row for each copied range, written with its rows | copiers |
+//! | `unfit_<tag>` | keys whose rows the target could not take, with the server's words | rounds, copiers |
 //! | `check_<tag>`, `difference_<tag>` | verification: compared ranges with their digests; keys that differed | verifiers |
 //!
 //! # The rule
@@ -24,7 +26,8 @@
 //!
 //! *Chunks* ([`Mirror::copy_chunk`]). A copier first **claims** `[at, claim)` in its lane and commits; only then
 //! does it open the transaction that inserts the rows and moves `at` to `claim`. So the chunk's snapshot is newer
-//! than the moment at which the claim could first be seen.
+//! than the moment at which the claim could first be seen. A claim is refused when the lane is not where the copier saw
+//! it: a chunk of a lost connection may have committed in between.
 //!
 //! *Rounds* ([`Mirror::round`]). One repeatable-read transaction takes a snapshot `A`, reads a batch of changes,
 //! and asks for each key:
@@ -34,14 +37,25 @@
 //!   will copy the key has not claimed it yet, therefore its snapshot is newer than `A` and sees the change.
 //! - otherwise a chunk is in flight: leave it for the next round.
 //!
+//! *Rotation* ([`slot`]) takes what is forgotten out of the log. It empties only a slot in which a new snapshot sees nothing, while
+//! nobody can be writing to it; and not beside anybody who reads the log in a snapshot that is older than that, because
+//! these have locked it before.
+//!
 //! *Repair* writes the differing keys into the change log. Nothing but rounds ever refreshes a key that is copied.
+//!
+//! *Rounds of all changes* ([`Mirror::round_alone`]) run while this process holds its copiers off. A chunk whose connection
+//! was lost may commit all the same; so they leave what is claimed, and what is not is certain to be copied later.
 //!
 //! *Fencing.* Each of these transactions holds the migration's lease row ([`corridor_pg::fence`]), so a worker that was
 //! declared dead cannot commit one later. In-process exclusion (one round at a time) is therefore enough.
 //!
-//! *Other unique indexes.* A round with a limit may split two changes that only together satisfy a unique index.
-//! On a conflict the round is repeated for **all** changes that its snapshot sees, with copiers held off: the target
-//! then equals the source as of one snapshot, and the source satisfies the index in each snapshot.
+//! *Other unique indexes, and exclusion constraints.* A round with a limit may split two changes that only together satisfy
+//! one. Deferrable ones are checked after each statement all the same (`set constraints all immediate`), so that a conflict
+//! shows where it can be answered and not at the commit. On a conflict the round is repeated for **all** changes that its snapshot sees, with copiers held off: the target
+//! then equals the source as of one snapshot, and the source satisfies the constraint in each snapshot.
+//!
+//! Every order of these steps is gone through in a small world by `crates/model`, with the faults, and with each half of the
+//! rule broken on purpose.
 //!
 //! # Traps
 //!
@@ -53,22 +67,31 @@
 pub mod capture;
 pub mod chunk;
 pub mod fault;
+pub mod judgement;
 pub mod lane;
+pub mod left_out;
 pub mod refresh;
+pub mod report;
 pub mod sizer;
+pub mod slot;
 pub mod spec;
 pub mod statement;
+pub mod trial;
 pub mod truncate;
+pub mod unfit;
 pub mod verify;
 
 pub use chunk::ChunkOutcome;
 pub use refresh::{Round, Still};
+pub use report::{Difference, DifferenceKind};
 pub use sizer::Sizer;
-pub use spec::{Column, Digest, KeyColumn, MirrorSpec};
-pub use verify::{Checked, Difference, DifferenceKind};
+pub use slot::Caretaker;
+pub use spec::{Column, Digest, KeyColumn, MirrorSpec, Value};
+pub use unfit::UnfitRow;
+pub use verify::Checked;
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use corridor_pg::{Fault, FaultContext, Oid, Result};
 use tokio::sync::{Mutex, RwLock};
@@ -84,10 +107,14 @@ pub struct Mirror {
     gate: RwLock<()>,
     /// One round at a time: refreshes of one key never overlap.
     applier: Mutex<()>,
+    /// Comparisons, which read the log over seconds, hold it shared: who empties a slot waits for a moment without one.
+    readers: Arc<RwLock<()>>,
     /// The tables that are meant, once they are known.
     identity: OnceLock<Identity>,
     /// Swapped: what was the source has another name now, and nothing is to be refreshed any more.
     is_over: AtomicBool,
+    /// The source is a partitioned table.
+    is_source_partitioned: bool,
 }
 
 /// The object ids of source and target: a name can pass to another table, an id cannot.
@@ -106,9 +133,20 @@ impl Mirror {
             spec,
             gate: RwLock::new(()),
             applier: Mutex::new(()),
+            readers: Arc::new(RwLock::new(())),
             identity: OnceLock::new(),
             is_over: AtomicBool::new(false),
+            is_source_partitioned: false,
         }
+    }
+
+    /// Says whether the source is a partitioned table. Then the rows of a chunk come partition by partition, each in the
+    /// key's order: to merge them into one order costs half as much again as the whole chunk (64 partitions), and
+    /// nothing asks for it.
+    #[must_use]
+    pub fn over_partitions(mut self, is_source_partitioned: bool) -> Self {
+        self.is_source_partitioned = is_source_partitioned;
+        self
     }
 
     /// From now on every refresh and comparison makes sure that the names still belong to these tables, while it holds

@@ -1,16 +1,19 @@
 //! Rounds: refreshing the keys that the change log names.
 
+use std::collections::HashSet;
 use std::time::Instant;
 
 use corridor_pg::fence::Fence;
+use corridor_pg::ident::join;
 use corridor_pg::{Fault, FaultContext, Isolation, Result, Session};
 use tokio::sync::{MutexGuard, RwLockWriteGuard};
 use tokio_postgres::Transaction;
-use tokio_postgres::types::ToSql;
 
 use crate::Mirror;
 use crate::fault::{TOO_MANY_PENDING, TRUNCATED};
-use crate::statement::LOOKUP_SETTINGS;
+use crate::judgement::{Fate, fate};
+use crate::statement::{LOOKUP_SETTINGS, Side};
+use crate::unfit::Conflicts;
 
 /// What one round did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -29,6 +32,8 @@ pub struct Round {
     pub rows_written: u64,
     /// The log held nothing more in this round's snapshot.
     pub is_drained: bool,
+    /// Where a reading of the log goes on that is longer than one round; 0: from its beginning.
+    pub next_id: i64,
     /// A truncate waits: see [`Mirror::replay_truncate`]. Nothing else was done.
     pub is_truncated: bool,
     /// Duration, commit included.
@@ -42,11 +47,34 @@ struct Batch {
     other_ids: Vec<i64>,
     is_truncated: bool,
     is_whole: bool,
+    /// The lowest and the highest id.
+    span: (i64, i64),
+    /// Where to go on; 0: the snapshot sees no higher id.
+    next_id: i64,
 }
 
 impl Batch {
     fn len(&self) -> u64 {
         (self.copied_ids.len() + self.other_ids.len()) as u64
+    }
+
+    /// The condition that a change `c` is one of `ids`, for a statement in the batch's own snapshot: there, all of the
+    /// batch is all that lies between its ends, which spares a probe of each slot for each id.
+    fn are(&self, ids: &[i64]) -> String {
+        match ids.len() as u64 == self.len() {
+            true => format!("c.id between {} and {}", self.span.0, self.span.1),
+            false => one_of(ids),
+        }
+    }
+
+    /// What may be done with each change. `claimed`: those whose keys a later snapshot saw copied or claimed.
+    fn fates(&self, claimed: &HashSet<i64>) -> Vec<(i64, Fate)> {
+        let copied = self.copied_ids.iter().map(|id| (*id, fate(true, true)));
+        let others = self
+            .other_ids
+            .iter()
+            .map(|id| (*id, fate(false, claimed.contains(id))));
+        copied.chain(others).collect()
     }
 }
 
@@ -57,11 +85,23 @@ pub struct Still<'a> {
     _applier: MutexGuard<'a, ()>,
 }
 
+/// The condition that a change `c` is one of `ids`. Written out: a statement for each row by itself takes no parameters.
+fn one_of(ids: &[i64]) -> String {
+    format!("c.id = any ('{{{}}}'::bigint[])", join(ids, ","))
+}
+
 /// Rows written and deleted in the target.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Refreshed {
     deleted: u64,
     written: u64,
+}
+
+/// A unique or an exclusion constraint besides the key has refused a row: another row, whose change is not taken in
+/// yet, stands in its way. Taking in every change of one snapshot resolves it, because the source satisfies the
+/// constraint there.
+pub(crate) fn is_conflict(fault: &Fault) -> bool {
+    matches!(fault.sqlstate(), Some("23505" | "23P01"))
 }
 
 impl Round {
@@ -96,7 +136,11 @@ impl Mirror {
             self.round_once(writer, observer, fence, limit, first_id).await
         };
         match outcome {
-            Err(fault) if fault.sqlstate() == Some("23505") => self.round_alone(writer, fence).await,
+            Err(fault) if is_conflict(&fault) => self.round_alone(writer, fence).await,
+            // A row that went may have been what stood in the way of another one.
+            Ok(round) if round.refreshed > 0 && self.has_conflicts(&**observer).await? => {
+                self.round_alone(writer, fence).await
+            }
             other => other,
         }
     }
@@ -115,6 +159,11 @@ impl Mirror {
             _alone: self.gate.write().await,
             _applier: self.applier.lock().await,
         }
+    }
+
+    /// True while copiers and rounds are held off: who wants to begin one waits.
+    pub fn is_held(&self) -> bool {
+        self.gate.try_read().is_err()
     }
 
     /// A round with no limit, for the holder of `still`.
@@ -168,21 +217,37 @@ impl Mirror {
             round.is_drained = false;
             return Ok(round);
         }
-        let forgettable = match batch.other_ids.is_empty() {
-            true => Vec::new(),
-            false => self.unclaimed(observer, &batch.other_ids).await?,
+        let claimed = match batch.other_ids.is_empty() {
+            true => HashSet::new(),
+            false => self.claimed(observer, &batch.other_ids).await?,
         };
-        let refreshed = self.refresh_batch(&tx, &batch.copied_ids).await?;
-        let done: Vec<i64> = batch.copied_ids.iter().chain(&forgettable).copied().collect();
-        self.forget(&tx, &done).await?;
-        tx.commit()
+        let fates = batch.fates(&claimed);
+        let with = |wanted: Fate| {
+            fates
+                .iter()
+                .filter(move |(_, fate)| *fate == wanted)
+                .map(|(id, _)| *id)
+        };
+        let to_refresh: Vec<i64> = with(Fate::Refresh).collect();
+        let to_forget: Vec<i64> = with(Fate::Forget).collect();
+        let mut refreshed = Refreshed::default();
+        if !to_refresh.is_empty() {
+            let wanted = batch.are(&to_refresh);
+            refreshed = self.refresh_keys(&tx, &wanted, Conflicts::ComeBack).await?;
+        }
+        let done: Vec<i64> = to_refresh.iter().chain(&to_forget).copied().collect();
+        if !done.is_empty() {
+            self.forget(&tx, &batch.are(&done)).await?;
+        }
+        corridor_pg::failpoint::step("round", tx.commit())
             .await
             .doing(|| format!("committing a round on {}", self.spec().target))?;
-        round.refreshed = batch.copied_ids.len() as u64;
-        round.forgotten = forgettable.len() as u64;
+        round.refreshed = to_refresh.len() as u64;
+        round.forgotten = to_forget.len() as u64;
         round.left = round.seen - round.refreshed - round.forgotten;
         round.rows_deleted = refreshed.deleted;
         round.rows_written = refreshed.written;
+        round.next_id = batch.next_id;
         round.elapsed_ms = started.elapsed().as_millis() as u64;
         Ok(round)
     }
@@ -198,7 +263,7 @@ impl Mirror {
         if round.is_truncated {
             return Ok(round);
         }
-        tx.commit()
+        corridor_pg::failpoint::step("round", tx.commit())
             .await
             .doing(|| format!("committing a round on {}", self.spec().target))?;
         round.elapsed_ms = started.elapsed().as_millis() as u64;
@@ -211,11 +276,14 @@ impl Mirror {
     ///
     /// The changes stay on the server: one statement of the application may have written millions of them.
     pub(crate) async fn refresh_all(&self, tx: &Transaction<'_>) -> Result<Round> {
+        self.retry_conflicts(tx).await?;
         let spec = self.spec();
         let change = spec.table("change");
         let sql = format!(
-            "select count(*), count(*) filter (where {}), coalesce(bool_or(is_truncate), false) from {change} c",
-            self.is_copied_change()
+            "select count(*), count(*) filter (where {}), coalesce(bool_or(is_truncate), false), \
+             count(*) filter (where {}) from {change} c",
+            self.is_copied_change(),
+            self.is_settled_change()
         );
         let row = tx.query_one(&sql, &[]).await.doing(|| "reading the change log")?;
         if row.get(2) {
@@ -224,23 +292,24 @@ impl Mirror {
                 ..Round::default()
             });
         }
-        let (seen, copied) = (row.get::<_, i64>(0), row.get::<_, i64>(1));
+        let (seen, copied, settled) = (row.get::<_, i64>(0), row.get::<_, i64>(1), row.get::<_, i64>(3));
         let mut round = Round {
             seen: seen.unsigned_abs(),
             refreshed: copied.unsigned_abs(),
-            forgotten: (seen - copied).unsigned_abs(),
-            is_drained: true,
+            forgotten: (settled - copied).unsigned_abs(),
+            left: (seen - settled).unsigned_abs(),
+            is_drained: settled == seen,
             ..Round::default()
         };
         if copied > 0 {
-            let refreshed = self.refresh_keys(tx, &self.is_copied_change(), &[]).await?;
+            let refreshed = self
+                .refresh_keys(tx, &self.is_copied_change(), Conflicts::AreUnfit)
+                .await?;
             round.rows_deleted = refreshed.deleted;
             round.rows_written = refreshed.written;
         }
-        if seen > 0 {
-            tx.batch_execute(&format!("delete from {change}"))
-                .await
-                .doing(|| "forgetting changes")?;
+        if settled > 0 {
+            self.forget(tx, &self.is_settled_change()).await?;
         }
         Ok(round)
     }
@@ -249,6 +318,7 @@ impl Mirror {
     async fn begin_round<'a>(&self, writer: &'a mut Session, fence: &Fence) -> Result<Transaction<'a>> {
         let tx = writer.begin(Isolation::RepeatableRead).await?;
         self.lock_both(&tx).await?;
+        self.lock_log(&tx).await?;
         tx.batch_execute(LOOKUP_SETTINGS)
             .await
             .doing(|| "preparing a round")?;
@@ -275,8 +345,12 @@ impl Mirror {
                 format!("more than {limit} changes of {} are pending", self.spec().source),
             ));
         }
-        self.refresh_batch(tx, &batch.copied_ids).await?;
-        self.forget(tx, &batch.copied_ids).await?;
+        if !batch.copied_ids.is_empty() {
+            // By their ids: each statement here has a snapshot of its own, and between two a repair may come in.
+            let wanted = one_of(&batch.copied_ids);
+            self.refresh_keys(tx, &wanted, Conflicts::AreUnfit).await?;
+            self.forget(tx, &wanted).await?;
+        }
         tx.batch_execute(
             "reset enable_seqscan; reset enable_hashjoin; reset enable_mergejoin; reset enable_bitmapscan; reset plan_cache_mode",
         )
@@ -323,6 +397,13 @@ impl Mirror {
             };
             ids.push(row.get(0));
         }
+        batch.span = match rows.len().min(usize::try_from(limit).unwrap_or(usize::MAX)) {
+            0 => (0, 0),
+            taken => (rows[0].get(0), rows[taken - 1].get(0)),
+        };
+        if rows.len() as i64 > limit {
+            batch.next_id = batch.span.1.saturating_add(1);
+        }
         Ok(batch)
     }
 
@@ -338,8 +419,25 @@ impl Mirror {
         )
     }
 
-    /// Which of these changes lie in no range that is copied or claimed, in a snapshot that is taken now.
-    async fn unclaimed(&self, observer: &Session, ids: &[i64]) -> Result<Vec<i64>> {
+    /// The key of change `c` is copied, or no chunk has claimed it, as the statement's snapshot sees the lanes: a round of
+    /// all changes forgets it.
+    ///
+    /// The chunks of this process are held off, and claims with them, so nothing can be claimed after this snapshot. But a
+    /// chunk whose connection was lost may still commit; its claim is seen here, and its keys are left alone.
+    fn is_settled_change(&self) -> String {
+        let spec = self.spec();
+        format!(
+            "({} or not exists (select from {} l where {}))",
+            self.is_copied_change(),
+            spec.table("lane"),
+            spec.is_claimed(&spec.own_key("c", "k"))
+        )
+    }
+
+    /// Which of these changes lie in a range that is copied or claimed, in a snapshot that is taken now.
+    ///
+    /// A change that is gone from the log by then counts as claimed: nothing is certain about it.
+    async fn claimed(&self, observer: &Session, ids: &[i64]) -> Result<HashSet<i64>> {
         let spec = self.spec();
         let sql = format!(
             "select c.id from {} c where c.id = any ($1) and not exists (select from {} l where {})",
@@ -351,15 +449,8 @@ impl Mirror {
             .query(&sql, &[&ids])
             .await
             .doing(|| "asking which keys are claimed")?;
-        Ok(rows.iter().map(|row| row.get(0)).collect())
-    }
-
-    /// Refreshes the keys of these changes.
-    async fn refresh_batch(&self, tx: &Transaction<'_>, ids: &[i64]) -> Result<Refreshed> {
-        match ids.is_empty() {
-            true => Ok(Refreshed::default()),
-            false => self.refresh_keys(tx, "c.id = any ($1)", &[&ids]).await,
-        }
+        let unclaimed: HashSet<i64> = rows.iter().map(|row| row.get(0)).collect();
+        Ok(ids.iter().copied().filter(|id| !unclaimed.contains(id)).collect())
     }
 
     /// The refresh itself: whatever the target has for the keys of the changes `c` that are `wanted` goes, whatever the
@@ -368,7 +459,7 @@ impl Mirror {
         &self,
         tx: &Transaction<'_>,
         wanted: &str,
-        parameters: &[&(dyn ToSql + Sync)],
+        conflicts: Conflicts,
     ) -> Result<Refreshed> {
         let spec = self.spec();
         let keys = format!(
@@ -376,38 +467,41 @@ impl Mirror {
             spec.own_key("c", "k"),
             spec.table("change")
         );
+        let doing = || format!("refreshing keys of {}", spec.target);
         let delete = format!(
             "/* corridor */ delete from {} t using {keys} where {}",
             spec.target,
-            spec.key_equals_own("t", "k", "k")
+            spec.key_equals_own(Side::Target, "t", "k", "k")
         );
         let insert = format!(
             "/* corridor */ insert into {} ({}) overriding system value select {} from {keys} join {} s on {}",
             spec.target,
             spec.column_list(),
-            spec.columns_of("s"),
+            spec.values(),
             spec.source,
-            spec.key_equals_own("s", "k", "k")
+            spec.key_equals_own(Side::Source, "s", "k", "k")
         );
-        let deleted = tx
-            .execute(&delete, parameters)
+        let deleted = tx.execute(&delete, &[]).await.doing(doing)?;
+        if spec.is_noting_unfit {
+            let same = (1..=spec.key.len()).map(|i| format!("u.k{i} = k.k{i}"));
+            let sql = format!(
+                "delete from {} u using {keys} where {}",
+                spec.table("unfit"),
+                join(same, " and ")
+            );
+            tx.execute(&sql, &[]).await.doing(doing)?;
+        }
+        let written = self
+            .insert_what_fits(tx, &insert, &keys, conflicts)
             .await
-            .doing(|| format!("refreshing keys of {}", spec.target))?;
-        let written = tx
-            .execute(&insert, parameters)
-            .await
-            .map_err(|e| self.row_fault(e.into()))
-            .doing(|| format!("refreshing keys of {}", spec.target))?;
+            .doing(doing)?;
         Ok(Refreshed { deleted, written })
     }
 
-    async fn forget(&self, tx: &Transaction<'_>, ids: &[i64]) -> Result<()> {
-        if ids.is_empty() {
-            return Ok(());
-        }
-        let sql = format!("delete from {} where id = any ($1)", self.spec().table("change"));
-        tx.execute(&sql, &[&ids]).await.doing(|| "forgetting changes")?;
-        Ok(())
+    /// Deletes the changes `c` that are `wanted`.
+    async fn forget(&self, tx: &Transaction<'_>, wanted: &str) -> Result<()> {
+        let sql = format!("delete from {} c where {wanted}", self.spec().table("change"));
+        tx.batch_execute(&sql).await.doing(|| "forgetting changes")
     }
 
     pub(crate) fn truncated(&self) -> Fault {

@@ -1,7 +1,7 @@
 //! The pieces that the statements of a mirror are made of. Pure text from a [`MirrorSpec`].
 
-use corridor_pg::Literal;
 use corridor_pg::ident::join;
+use corridor_pg::{Ident, Literal, QualifiedName};
 
 use crate::spec::{Digest, MirrorSpec};
 
@@ -17,10 +17,44 @@ pub struct Range {
     pub to: Option<KeyText>,
 }
 
+/// One of the two tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    Source,
+    Target,
+}
+
 impl MirrorSpec {
-    /// `s.team_id, s.id`: the key's columns of a table.
+    /// The table of this side.
+    pub(crate) fn relation(&self, side: Side) -> &QualifiedName {
+        match side {
+            Side::Source => &self.source,
+            Side::Target => &self.target,
+        }
+    }
+
+    /// The key's columns by their names on this side.
+    pub(crate) fn key_names(&self, side: Side) -> impl Iterator<Item = &Ident> {
+        self.key.iter().map(move |k| match side {
+            Side::Source => &k.name,
+            Side::Target => k.target_name(),
+        })
+    }
+
+    /// `s.team_id, s.id`: the key's columns of the source.
     pub(crate) fn key_of(&self, alias: &str) -> String {
-        join(self.key.iter().map(|k| format!("{alias}.{}", k.name)), ", ")
+        self.key_on(Side::Source, alias)
+    }
+
+    /// The key's columns of this side.
+    pub(crate) fn key_on(&self, side: Side, alias: &str) -> String {
+        join(self.key_names(side).map(|k| format!("{alias}.{k}")), ", ")
+    }
+
+    /// `s.team_id as k1, s.id as k2`.
+    pub(crate) fn key_as_own(&self, side: Side, alias: &str) -> String {
+        let names = self.key_names(side).enumerate();
+        join(names.map(|(i, k)| format!("{alias}.{k} as k{}", i + 1)), ", ")
     }
 
     /// `c.k1, c.k2`: the key in one of the mirror's own tables.
@@ -34,10 +68,10 @@ impl MirrorSpec {
     }
 
     /// `s.team_id = k.k1 and s.id = k.k2`.
-    pub(crate) fn key_equals_own(&self, alias: &str, own: &str, prefix: &str) -> String {
-        let pairs = self.key.iter().enumerate();
+    pub(crate) fn key_equals_own(&self, side: Side, alias: &str, own: &str, prefix: &str) -> String {
+        let pairs = self.key_names(side).enumerate();
         join(
-            pairs.map(|(i, k)| format!("{alias}.{} = {own}.{prefix}{}", k.name, i + 1)),
+            pairs.map(|(i, k)| format!("{alias}.{k} = {own}.{prefix}{}", i + 1)),
             " and ",
         )
     }
@@ -58,9 +92,15 @@ impl MirrorSpec {
         )
     }
 
-    /// The key of `alias` lies in `range`, as an index condition: row comparisons with constants.
-    pub(crate) fn in_range(&self, alias: &str, range: &Range) -> String {
-        self.bounded(&self.key_of(alias), range)
+    /// The key of the source's `alias` lies in `range`, as an index condition: row comparisons with constants of the key's
+    /// own types.
+    pub fn in_range(&self, alias: &str, range: &Range) -> String {
+        self.is_in_range(Side::Source, alias, range)
+    }
+
+    /// The same on this side.
+    pub(crate) fn is_in_range(&self, side: Side, alias: &str, range: &Range) -> String {
+        self.bounded(&self.key_on(side, alias), range)
     }
 
     /// The same for one of the mirror's own tables.
@@ -89,28 +129,51 @@ impl MirrorSpec {
         join(self.columns.iter().map(|c| &c.name), ", ")
     }
 
-    /// `s.a, s.b, s.c`.
-    pub(crate) fn columns_of(&self, alias: &str) -> String {
-        join(self.columns.iter().map(|c| format!("{alias}.{}", c.name)), ", ")
+    /// `s.a, s.b, s.first || s.last`: what is written, of the source's row `s`.
+    pub(crate) fn values(&self) -> String {
+        join(
+            self.columns.iter().map(|c| match &c.value {
+                Some(value) => format!("({})", value.sql),
+                None => format!("s.{}", c.name),
+            }),
+            ", ",
+        )
     }
 
-    /// The 64-bit digest of a row.
-    pub(crate) fn digest_of(&self, alias: &str) -> String {
-        let columns = self.columns.iter().map(|c| match c.digest {
-            Digest::Native => format!("{alias}.{}", c.name),
-            Digest::Text => format!("{alias}.{}::text collate \"C\"", c.name),
+    /// The 64-bit digest of a row; the source's row is called `s`, the target's `t`.
+    pub(crate) fn digest_on(&self, side: Side) -> String {
+        let columns = self.columns.iter().filter_map(|c| {
+            let value = match (side, &c.value) {
+                (Side::Source, Some(value)) => format!("({})", value.stored_sql),
+                (Side::Source, None) => format!("s.{}", c.name),
+                (Side::Target, _) => format!("t.{}", c.name),
+            };
+            match c.digest {
+                Digest::Native => Some(value),
+                Digest::Text => Some(format!("{value}::text collate \"C\"")),
+                Digest::Json => Some(format!("{value}::jsonb::text collate \"C\"")),
+                Digest::Nothing => None,
+            }
         });
         format!("hash_record_extended(row({}), 0)", join(columns, ", "))
     }
 
-    /// Stored bytes of a row's columns, without fetching what is out of line.
+    /// Stored bytes of what is copied of the source's row, without fetching what is out of line.
     pub(crate) fn stored_bytes_of(&self, alias: &str) -> String {
+        let mut read: Vec<&Ident> = Vec::new();
+        for column in &self.columns {
+            match &column.value {
+                Some(value) => read.extend(&value.reads),
+                None => read.push(&column.name),
+            }
+        }
+        read.sort();
+        read.dedup();
         // 28: tuple header and line pointer.
         join(
             std::iter::once("28".to_owned()).chain(
-                self.columns
-                    .iter()
-                    .map(|c| format!("coalesce(pg_column_size({alias}.{}), 0)", c.name)),
+                read.iter()
+                    .map(|name| format!("coalesce(pg_column_size({alias}.{name}), 0)")),
             ),
             " + ",
         )
@@ -150,10 +213,12 @@ impl MirrorSpec {
 /// Settings of every statement that looks keys up: the index, never a scan of the whole table, whatever the
 /// statistics of a table that is still being filled say. JIT would cost more than these short statements.
 pub(crate) const LOOKUP_SETTINGS: &str = "set local enable_seqscan = off; set local enable_hashjoin = off; \
-     set local enable_mergejoin = off; set local enable_bitmapscan = off; set local jit = off; set local plan_cache_mode = force_custom_plan";
+     set local enable_mergejoin = off; set local enable_bitmapscan = off; set local jit = off; set local max_parallel_workers_per_gather = 0; \
+     set local plan_cache_mode = force_custom_plan; set constraints all immediate";
 
 /// Settings of statements that read a key range in order.
-pub(crate) const RANGE_SETTINGS: &str = "set local enable_seqscan = off; set local enable_bitmapscan = off; set local jit = off; set local max_parallel_workers_per_gather = 0";
+pub(crate) const RANGE_SETTINGS: &str = "set local enable_seqscan = off; set local enable_bitmapscan = off; set local jit = off; set local max_parallel_workers_per_gather = 0; \
+     set constraints all immediate";
 
 /// Settings of statements that read a key range in any order: where the rows of a range lie scattered over the table, a
 /// bitmap visits each page once.

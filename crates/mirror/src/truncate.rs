@@ -18,6 +18,7 @@ impl Mirror {
         let (change, lane, check) = (spec.table("change"), spec.table("lane"), spec.table("check"));
         let tx = writer.begin(Isolation::RepeatableRead).await?;
         self.lock_both(&tx).await?;
+        self.lock_log(&tx).await?;
         fence.hold(&tx).await?; // the snapshot is taken here
         self.check_identity(&tx).await?;
         let is_truncated: bool = tx
@@ -41,13 +42,14 @@ impl Mirror {
             ),
             // What was compared before says nothing about what is copied now.
             format!("delete from {check}"),
+            format!("delete from {}", spec.table("unfit")),
             format!("delete from {change}"),
         ] {
             tx.batch_execute(&sql)
                 .await
                 .doing(|| format!("replaying the truncate of {}", spec.source))?;
         }
-        tx.commit()
+        corridor_pg::failpoint::step("truncate", tx.commit())
             .await
             .doing(|| format!("replaying the truncate of {}", spec.source))?;
         Ok(true)

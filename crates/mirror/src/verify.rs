@@ -1,33 +1,35 @@
 //! Proof: comparing source and target range by range, each at one snapshot.
 //!
-//! Keys with pending changes are left out: they are explained, and a round will refresh them. Whatever else differs is a
+//! Keys with pending changes are left out: they are explained, and a round will refresh them. They are noted, and compared
+//! by themselves afterwards ([`crate::left_out`]). Rows that are noted not to fit are left out too. Whatever else differs is a
 //! fault: it is listed by key, written into the change log (so the next round refreshes it like any other change), and
 //! its range is compared again once that has happened.
 
+use std::fmt::Write as _;
 use std::time::Instant;
 
 use corridor_pg::fence::Fence;
 use corridor_pg::{Fault, FaultContext, Isolation, Result, Session};
-use serde::Serialize;
 use tokio_postgres::{GenericClient, Transaction};
 
 use crate::Mirror;
 use crate::fault::UNEXPLAINED_DIFFERENCE;
 use crate::lane::{Lane, key_at};
+pub use crate::report::Report;
 use crate::sizer::Sizer;
-use crate::statement::{COMPARE_SETTINGS, Range};
+use crate::statement::{COMPARE_SETTINGS, Range, Side};
 
 /// Differing keys that are listed (and repaired) at a time. A range with more is compared, repaired and compared again.
 const DIFFERENCES_MAX: i64 = 50_000;
 /// A range that still differs after so many repairs is not going to be repaired.
-const REPAIRS_MAX: i32 = 5;
+pub const REPAIRS_MAX: i32 = 5;
 
 /// The comparison of one range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Checked {
     /// Rows compared, on the source's side.
     pub rows: u64,
-    /// Keys left out because a change of theirs was pending.
+    /// Keys left out because a change of theirs was pending, or because their row is known not to fit.
     pub pending_keys: u64,
     /// Keys that differed without explanation; they are being repaired, and the range will be compared again.
     pub differing_keys: u64,
@@ -37,52 +39,6 @@ pub struct Checked {
     pub is_lane_done: bool,
     /// Duration, commit included.
     pub elapsed_ms: u64,
-}
-
-/// How the two sides differ in a key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DifferenceKind {
-    /// The target lacks the row.
-    Missing,
-    /// The target has a row that the source lacks.
-    Extra,
-    /// Both have it, with different values.
-    Differing,
-}
-
-/// A key that differed when its range was compared.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Difference {
-    /// How.
-    pub kind: DifferenceKind,
-    /// The key's columns as text.
-    pub key: Vec<String>,
-}
-
-/// The machine-readable result of one verification run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Report {
-    /// Number of the run, from 1.
-    pub run: i32,
-    /// Every range was compared to its end, the last time without differences.
-    pub is_proven: bool,
-    /// Ranges compared, repeated comparisons included.
-    pub ranges: i64,
-    /// Rows of the source in the last comparison of each range.
-    pub source_rows: i64,
-    /// Rows of the target.
-    pub target_rows: i64,
-    /// Exclusive-or of the ranges' digests, in hexadecimal.
-    pub source_digest: String,
-    /// The same for the target.
-    pub target_digest: String,
-    /// Keys left out because a change of theirs was pending.
-    pub pending_keys: i64,
-    /// Keys that differed without explanation and were repaired.
-    pub repaired_keys: i64,
-    /// The first 100 of them.
-    pub differences: Vec<Difference>,
 }
 
 struct Sums {
@@ -146,8 +102,10 @@ impl Mirror {
                 )
             }
         };
+        let _reads = self.readers.read().await;
         let tx = session.begin(Isolation::RepeatableRead).await?;
         self.lock_both(&tx).await?;
+        self.lock_log(&tx).await?;
         tx.batch_execute(COMPARE_SETTINGS)
             .await
             .doing(|| "preparing to verify")?;
@@ -157,8 +115,16 @@ impl Mirror {
             return Err(self.truncated()); // replayed since the lanes were looked at
         }
         let pending = self.pending_in(&tx, &range).await?;
-        let source = self.sums(&tx, &self.spec().source, &range, pending > 0).await?;
-        let target = self.sums(&tx, &self.spec().target, &range, pending > 0).await?;
+        if pending > 0 {
+            self.note_left_out(&tx, run, &range).await?;
+            // The log has no statistics, and reading it without an index costs so much here that every plan costs the
+            // same: each row of the range would be compared with each pending change.
+            tx.batch_execute("set local enable_nestloop = off")
+                .await
+                .doing(|| "preparing to verify beside pending changes")?;
+        }
+        let source = self.sums(&tx, Side::Source, &range, pending > 0).await?;
+        let target = self.sums(&tx, Side::Target, &range, pending > 0).await?;
         let is_equal = source.rows == target.rows && source.digest == target.digest;
         let differing = if is_equal {
             0
@@ -186,7 +152,9 @@ impl Mirror {
         tx.execute(&sql, &[])
             .await
             .doing(|| "recording a verified range")?;
-        tx.commit().await.doing(|| "recording a verified range")?;
+        corridor_pg::failpoint::step("verified", tx.commit())
+            .await
+            .doing(|| "recording a verified range")?;
         let elapsed_ms = started.elapsed().as_millis() as u64;
         sizer.observe(source.rows.unsigned_abs(), elapsed_ms);
         Ok(Checked {
@@ -197,72 +165,6 @@ impl Mirror {
             is_lane_done: is_last && is_equal,
             elapsed_ms,
         })
-    }
-
-    /// What verification `run` has found so far.
-    pub async fn verify_report(&self, client: &impl GenericClient, run: i32) -> Result<Report> {
-        let spec = self.spec();
-        let sql = format!(
-            "with latest as (select distinct on (lane, {from}) * from {check} where run = $1 order by lane, {from}, seq desc) \
-             select (select count(*) from {check} where run = $1) as ranges, \
-             coalesce(sum(source_rows), 0)::bigint as source_rows, coalesce(sum(target_rows), 0)::bigint as target_rows, \
-             coalesce(bit_xor(source_digest), 0) as source_digest, coalesce(bit_xor(target_digest), 0) as target_digest, \
-             coalesce(sum(pending_keys), 0)::bigint as pending_keys, \
-             (select count(*) from {difference} where run = $1) as repaired_keys, \
-             coalesce(bool_and(differing_keys = 0), false) \
-             and count(*) filter (where is_last) = (select count(*) from {lane}) as is_proven \
-             from latest",
-            from = spec.own_columns("from"),
-            check = spec.table("check"),
-            difference = spec.table("difference"),
-            lane = spec.table("lane"),
-        );
-        let row = client
-            .query_one(&sql, &[&run])
-            .await
-            .doing(|| "reading the verification")?;
-        Ok(Report {
-            run,
-            is_proven: row.get("is_proven"),
-            ranges: row.get("ranges"),
-            source_rows: row.get("source_rows"),
-            target_rows: row.get("target_rows"),
-            source_digest: format!("{:016x}", row.get::<_, i64>("source_digest")),
-            target_digest: format!("{:016x}", row.get::<_, i64>("target_digest")),
-            pending_keys: row.get("pending_keys"),
-            repaired_keys: row.get("repaired_keys"),
-            differences: self.differences(client, run, 100).await?,
-        })
-    }
-
-    /// The first differing keys of a run, in the order in which they were found.
-    pub async fn differences(
-        &self,
-        client: &impl GenericClient,
-        run: i32,
-        limit: i64,
-    ) -> Result<Vec<Difference>> {
-        let spec = self.spec();
-        let sql = format!(
-            "select kind, {} from {} where run = $1 order by id limit $2",
-            spec.own_text("k"),
-            spec.table("difference")
-        );
-        let rows = client
-            .query(&sql, &[&run, &limit])
-            .await
-            .doing(|| "reading differences")?;
-        Ok(rows
-            .iter()
-            .map(|row| Difference {
-                kind: match row.get::<_, &str>(0) {
-                    "missing" => DifferenceKind::Missing,
-                    "extra" => DifferenceKind::Extra,
-                    _ => DifferenceKind::Differing,
-                },
-                key: key_at(row, 1, spec.key.len()).unwrap_or_default(),
-            })
-            .collect())
     }
 
     /// The number of the newest run, 0 when there is none.
@@ -347,44 +249,67 @@ impl Mirror {
         if row.get(1) {
             return Err(self.truncated());
         }
-        Ok(row.get(0))
+        let mut pending: i64 = row.get(0);
+        if spec.is_noting_unfit {
+            let sql = format!(
+                "select count(*) from {} u where {}",
+                spec.table("unfit"),
+                spec.own_in_range("u", "k", range)
+            );
+            pending += tx
+                .query_one(&sql, &[])
+                .await
+                .doing(|| "reading what does not fit")?
+                .get::<_, i64>(0);
+        }
+        Ok(pending)
     }
 
-    async fn sums(
-        &self,
-        tx: &Transaction<'_>,
-        table: &corridor_pg::QualifiedName,
-        range: &Range,
-        has_pending: bool,
-    ) -> Result<Sums> {
-        let spec = self.spec();
+    async fn sums(&self, tx: &Transaction<'_>, side: Side, range: &Range, has_pending: bool) -> Result<Sums> {
         let sql = format!(
-            "/* corridor */ select count(*), coalesce(bit_xor({}), 0) from {table} r where {}{}",
-            spec.digest_of("r"),
-            spec.in_range("r", range),
-            if has_pending {
-                self.and_not_pending("r")
-            } else {
-                String::new()
-            }
+            "/* corridor */ select count(*), coalesce(bit_xor({}), 0) {}",
+            self.spec().digest_on(side),
+            self.compared(side, range, has_pending)
         );
         let row = tx
             .query_one(&sql, &[])
             .await
-            .doing(|| format!("comparing a range of {table}"))?;
+            .doing(|| format!("comparing a range of {}", self.spec().relation(side)))?;
         Ok(Sums {
             rows: row.get(0),
             digest: row.get(1),
         })
     }
 
-    fn and_not_pending(&self, alias: &str) -> String {
+    /// `from … where …`: the rows of a range, without those whose difference is explained.
+    fn compared(&self, side: Side, range: &Range, has_pending: bool) -> String {
         let spec = self.spec();
-        format!(
-            " and not exists (select from {} c where {})",
-            spec.table("change"),
-            spec.key_equals_own(alias, "c", "k")
-        )
+        let alias = match side {
+            Side::Source => "s",
+            Side::Target => "t",
+        };
+        let mut sql = format!(
+            "from {} {alias} where {}",
+            spec.relation(side),
+            spec.is_in_range(side, alias, range)
+        );
+        if has_pending {
+            let _ = write!(
+                sql,
+                " and not exists (select from {} c where {})",
+                spec.table("change"),
+                spec.key_equals_own(side, alias, "c", "k")
+            );
+        }
+        if has_pending && spec.is_noting_unfit {
+            let _ = write!(
+                sql,
+                " and not exists (select from {} u where {})",
+                spec.table("unfit"),
+                spec.key_equals_own(side, alias, "u", "k")
+            );
+        }
+        sql
     }
 
     async fn list_differences(
@@ -395,22 +320,12 @@ impl Mirror {
         has_pending: bool,
     ) -> Result<u64> {
         let spec = self.spec();
-        let side = |table: &corridor_pg::QualifiedName| {
-            let keys = spec
-                .key
-                .iter()
-                .enumerate()
-                .map(|(i, k)| format!("r.{} as k{}", k.name, i + 1));
+        let rows = |side: Side, alias: &str| {
             format!(
-                "(select {}, {} as digest from {table} r where {}{})",
-                corridor_pg::ident::join(keys, ", "),
-                spec.digest_of("r"),
-                spec.in_range("r", range),
-                if has_pending {
-                    self.and_not_pending("r")
-                } else {
-                    String::new()
-                }
+                "(select {}, {} as digest {})",
+                spec.key_as_own(side, alias),
+                spec.digest_on(side),
+                self.compared(side, range, has_pending)
             )
         };
         let same = (1..=spec.key.len()).map(|i| format!("s.k{i} = t.k{i}"));
@@ -420,13 +335,13 @@ impl Mirror {
             "/* corridor */ with found as (insert into {difference} (run, kind, {own}) \
              select $1, case when t.k1 is null then 'missing' when s.k1 is null then 'extra' else 'differing' end, {merged} \
              from {source} s full join {target} t on {same} where s.digest is distinct from t.digest limit $2 returning {own}) \
-             insert into {change} ({own}) select distinct {own} from found",
+             insert into {log} ({own}) select distinct {own} from found",
             difference = spec.table("difference"),
-            change = spec.table("change"),
+            log = spec.slot(0),
             merged = corridor_pg::ident::join(merged, ", "),
             same = corridor_pg::ident::join(same, " and "),
-            source = side(&spec.source),
-            target = side(&spec.target),
+            source = rows(Side::Source, "s"),
+            target = rows(Side::Target, "t"),
         );
         tx.batch_execute("set local enable_hashjoin = on")
             .await
@@ -436,7 +351,8 @@ impl Mirror {
             .doing(|| "listing differing keys")
     }
 
-    async fn unexplained(&self, session: &Session, run: i32) -> Fault {
+    /// `MIR-003` with the first keys that differ.
+    pub async fn unexplained(&self, session: &Session, run: i32) -> Fault {
         let keys = match self.differences(&**session, run, 5).await {
             Ok(found) => found
                 .iter()

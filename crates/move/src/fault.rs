@@ -1,6 +1,7 @@
 //! The codes of this room's planning half.
 //!
 //! `MOV-001` to `MOV-009`: the request. `MOV-010` to `MOV-029`: the table. `MOV-030` to `MOV-059`: what hangs on it.
+//! `MOV-060` to `MOV-069`: a shape in the user's own words.
 
 use corridor_pg::{Code, Exit, Retry};
 
@@ -26,6 +27,7 @@ macro_rules! codes {
 pub fn by_id(id: &str) -> &'static Code {
     PLAN_CODES
         .iter()
+        .chain(crate::run::RUN_CODES)
         .find(|code| code.id == id)
         .copied()
         .unwrap_or(&UNKNOWN_DEPENDENT)
@@ -34,8 +36,24 @@ pub fn by_id(id: &str) -> &'static Code {
 codes! {
 BAD_SHAPE "MOV-001" Usage
     "the wanted shape cannot be read"
-    "Write --partition-by \"hash(a, b)\" --partitions 16, \"range(col)\" --every '1 month', \"list(col)\", or --same-shape."
+    "Write --partition-by \"hash(a, b)\" --partitions 16, \"range(col)\" --every '1 month', \"list(col)\", --unpartitioned, or --same-shape."
     "The words after --partition-by, --partitions, --every or --ahead do not make a shape. The message names the word that is wrong. Nothing was looked up or changed."
+UNREADABLE_SHAPE "MOV-004" Usage
+    "the wanted table cannot be read"
+    "See the server's words; write the file as psql would run it, and expressions over the columns of one row."
+    "The server did not understand a statement of the file after --to, or an expression after --set or --reverse-set. Names are looked up along the search path that psql would have. Nothing was changed: the file is read in a transaction that is always rolled back."
+NOT_A_WANTED_STATEMENT "MOV-005" Usage
+    "only create table and create index make a wanted table"
+    "Leave everything else out of the file: what hangs on the table is carried by itself."
+    "The file after --to holds a statement that makes neither a table nor an index. It was not run. Grants, triggers, comments, views and foreign keys are carried from the table that moves."
+BAD_EXPRESSION "MOV-006" Usage
+    "an expression is no function of one row"
+    "Write an expression over the columns of one row: constants, casts, operators and functions that always give the same."
+    "What a column is made from is computed several times for each row: when it is copied, whenever the row changes, and when both tables are compared. An expression with the clock, a random value, a sequence, another table or an aggregate would give something else each time. A new column that needs such a value gets it from its default, which is evaluated once for each row that is written."
+NOT_A_WANTED_TABLE "MOV-007" Usage
+    "the file does not make one plain table"
+    "Write one create table NAME (…) without a schema, and create index statements on it."
+    "What the file makes was looked up in the catalogue: it must be one plain table, without parents and partitions, that draws from no sequence of its own. A column that draws from a sequence today goes on drawing from the same one. Partitions are a move of their own."
 NO_SUCH_COLUMN "MOV-002" Usage
     "the partition column does not exist"
     "Check the name; a name with capitals or spaces needs double quotes."
@@ -69,9 +87,9 @@ PARTITION_CHILD "MOV-015" Refused
     "Move the partitioned table itself, or detach the partition first."
     "Rows of a partition are written through its parent as well. A move of one partition is not supported yet."
 PARTITIONED_SOURCE "MOV-016" Refused
-    "the table is partitioned already"
-    "Not supported yet."
-    "Moving a table that is partitioned into another partitioning is planned, and not supported yet."
+    "the partitions of the table cannot be moved"
+    "See the reason in the message. A detach that hangs is ended by alter table … detach partition … finalize."
+    "A table that is partitioned already can be moved when each of its partitions is an ordinary table. One that is partitioned again, a foreign table, or one that is just being detached cannot. The message names the first such partition."
 INHERITANCE "MOV-017" Refused
     "the table takes part in inheritance"
     "alter table … no inherit, then move it."
@@ -112,46 +130,54 @@ KEY_WIDENING "MOV-025" Refused
     "a unique key would have to take in the partition columns"
     "Read in the plan which guarantee is lost; go on with --accept key-widening."
     "PostgreSQL can only keep a unique key over a partitioned table when it contains all partition columns. The key is widened by them: afterwards two rows may agree in the old key's columns when they differ in the partition columns. Whether that can happen is the application's business."
+PARTITION_SETTINGS "MOV-027" Refused
+    "settings of single partitions would be lost"
+    "Read in the plan what is lost; go on with --accept partition-settings, or choose --same-shape."
+    "Indexes, grants, storage parameters, triggers, comments and the like that one partition has and its parent has not have no place in another partitioning. With --same-shape they are carried, partition by partition. What all partitions have alike (storage parameters, tablespace, replica identity, grants) the new ones get too."
+KEY_NOT_MAPPED "MOV-060" Refused
+    "the new table lacks the key of the old one"
+    "Give the new table a primary key (or a unique index over not-null columns) of the old key's columns, in their order."
+    "A move tells rows apart by one key on both sides. Each column of it must be the old column as it is, renamed, or with another type of the same order: smallint, integer and bigint among each other, text and varchar of one collation. A new key of other columns is a second step: add it after the move."
+NO_VALUE "MOV-061" Refused
+    "a column of the new table has no value"
+    "Say what it is made from: --set 'column = expression'; or give it a default in the file."
+    "The old table has no column of that name, or one whose type the server does not assign to the new one (or only by settings of the session, such as the time zone, which nobody should have to guess)."
+NO_WAY_BACK "MOV-062" Refused
+    "a column of the old table has no way back"
+    "Say what it is made from after the cut-over: --reverse-set 'column = expression'; or give up the way back with --one-way."
+    "After the cut-over every write flows back to the old table, so that rollback loses nothing. For that each column of the old table must be made from a row of the new one. A column that is gone, or that comes back only with a loss, needs a word: an expression, or --one-way, which means that there is no rollback after the cut-over."
+ROWS_DO_NOT_FIT "MOV-063" Refused
+    "rows do not fit into the new table"
+    "Correct the rows in the message, or change the file or the expressions."
+    "Rows were tried when the plan was made, as many as 30 seconds allow: their values cannot be converted, are too long or out of range, are null where they must not be, violate a check, or two of them would have the same unique key. The first are named, with the server's words."
+COLUMN_USED "MOV-064" Refused
+    "something uses a column that goes or changes its type"
+    "Drop or change what the message names, and make it again after the move."
+    "A view cannot be replaced by one whose columns have other types, and a view, rule, trigger, policy or statistics cannot use a column that is gone. They would break in the cut-over, so the move is refused before it begins."
 ROW_SECURITY "MOV-030" Refused
-    "the table has row security policies"
-    "Not carried yet: drop the policies and switch row security off first, or wait for a later version."
-    "Policies decide which rows a role sees. Corridor does not carry them to the new table yet, and a table without them would show everything."
+    "row security hides rows from this role"
+    "Run the move as a superuser or as a role with BYPASSRLS, or: alter table … no force row level security."
+    "Row security is forced on this table, so it binds its owner too. A move that sees only some of the rows would copy only these. Corridor's sessions switch row security off, which makes the server refuse rather than hide."
 PUBLICATION "MOV-031" Refused
-    "the table is published"
-    "Take the table out of the publication first, or wait for a later version."
-    "A publication sends the table's changes to subscribers, by the table's identity. After the swap the new table would not be published; in a publication of all tables or of the schema the copy itself would be sent to subscribers that have no such table, and stop them."
-RULES "MOV-032" Refused
-    "the table has rewrite rules"
-    "Replace the rules by triggers, or wait for a later version."
-    "Rules change what a statement on the table does. Corridor does not carry them yet."
+    "the table is published in a way that cannot be carried"
+    "Name the table in a publication of its own instead of its schema or all tables; for a partitioned target also: alter publication … set (publish_via_partition_root = true)."
+    "A publication of all tables, or of the schema, would take in the new table from its first row on: subscribers would get rows of a table that they do not have, and stop. One that does not publish via the partition root would send changes under the partitions' names. A publication that names the table is carried."
 EXTENDED_STATISTICS "MOV-033" Refused
-    "the table has extended statistics"
-    "Drop them and create them again after the move, or wait for a later version."
-    "CREATE STATISTICS objects belong to one table. Corridor does not carry them yet, and without them plans can change."
+    "extended statistics cannot be carried"
+    "Drop them and create them again after the move."
+    "The server wrote their definition in a form that this version of Corridor does not understand."
 MATERIALIZED_VIEW "MOV-034" Refused
-    "a materialized view reads the table"
-    "Drop it and create it again after the move, or wait for a later version."
-    "A materialized view would go on reading the old table; it cannot be replaced without computing it anew."
+    "a materialized view cannot be carried"
+    "Drop it and create it again after the move."
+    "A materialized view is made anew on the new table, and filled before the cut-over, when the new table has no policies yet: a view whose owner is under row security would hold rows that it must not. It is made from its query with the table's bare name. The server writes this query with a qualified name where the bare one would mean something else: a relation of pg_catalog, or another one of the schemas concerned, has the same name."
 ROW_TYPE_USED "MOV-035" Refused
     "the table's row type is used elsewhere"
     "Change what uses the type, or wait for a later version."
     "Each table has a type of its own name. Functions, columns or types that use it would stay with the old table's type."
-SQL_BODY "MOV-036" Refused
-    "a function with an SQL-standard body uses the table"
-    "Write the function with a quoted body (as $$ … $$), or wait for a later version."
-    "Functions written with BEGIN ATOMIC or RETURN keep hold of the table itself, not of its name. They would go on using the old table."
-SECURITY_LABEL "MOV-037" Refused
-    "the table has security labels"
-    "Wait for a later version."
-    "Security labels belong to one table. Corridor does not carry them yet."
 EXCLUSION_CONSTRAINT "MOV-038" Refused
-    "the table has an exclusion constraint"
-    "Drop it first, or wait for a later version."
-    "An exclusion constraint compares rows with each other by operators of one's own. Corridor does not carry them yet, and a mirror cannot order their changes."
-DEFERRABLE_KEY "MOV-039" Refused
-    "the table has a deferrable unique constraint"
-    "Make it not deferrable, or wait for a later version."
-    "A deferrable unique constraint may be violated inside of a transaction. Corridor does not carry them yet."
+    "an exclusion constraint cannot be carried to this shape"
+    "Choose partition columns that the constraint compares for equality (PostgreSQL 17 and newer), or drop the constraint first."
+    "PostgreSQL carries out an exclusion constraint by an index of one table. Over partitions it holds only when rows in different partitions can never exclude each other: each partition column must be compared for equality. Before PostgreSQL 17 a partitioned table cannot have one at all."
 UNKNOWN_DEPENDENT "MOV-040" Refused
     "something hangs on the table that Corridor does not know"
     "Look at what the message names; please report it."
@@ -179,7 +205,7 @@ INDEX_NOT_CARRIED "MOV-045" Refused
 REPLICA_IDENTITY "MOV-046" Refused
     "the replica identity cannot be carried"
     "alter table … replica identity default, or full."
-    "The table's replica identity is an index. Corridor carries the default, full and nothing."
+    "The table's replica identity is an index that the new shape cannot have: over partitions it would have to be widened by a column that may be null, or it is the key of the move without being the primary key."
 SEQUENCE_NOT_CARRIED "MOV-047" Refused
     "a sequence cannot be carried"
     "See the reason in the message."

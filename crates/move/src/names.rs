@@ -46,15 +46,32 @@ pub struct Names {
     pub parked: QualifiedName,
     /// The old table's after `finish`.
     pub retired: QualifiedName,
-    /// The target's partitions.
+    /// The target's partitions, as they are made. Empty where each is carried by itself ([`crate::carry::partition`]).
     pub partitions: Vec<QualifiedName>,
+    /// The target's partitions after the swap.
+    pub arrived: Vec<QualifiedName>,
+    /// The source's partitions, as long as they are not aside.
+    pub departed: Vec<QualifiedName>,
     indexes: BTreeMap<Oid, IndexNames>,
     sequences: BTreeMap<Oid, Triple>,
+    statistics: BTreeMap<Oid, Triple>,
 }
 
-/// Hands out each name once.
-#[derive(Debug)]
+/// Hands out each name of a schema once.
+#[derive(Debug, Default)]
 struct Book(BTreeSet<Ident>);
+
+/// The names of all schemas that a move touches.
+#[derive(Debug, Default)]
+pub struct Books(BTreeMap<Ident, Book>);
+
+impl Books {
+    /// Names that a schema has already.
+    pub fn take(&mut self, schema: &Ident, taken: &[Ident]) {
+        let book = self.0.entry(schema.clone()).or_default();
+        book.0.extend(taken.iter().cloned());
+    }
+}
 
 impl Book {
     /// `stem` + `suffix`, or with a number after it when that is taken.
@@ -81,10 +98,21 @@ impl Names {
     /// Decides all names. `suffixes` has one entry for each partition (`p0`, `p2026_11`); `taken` are the names that
     /// the schema has already.
     pub fn assign(table: &Table, suffixes: &[String], tag: &str, taken: &[Ident]) -> Self {
-        let mut book = Book(taken.iter().cloned().collect());
+        let mut books = Books::default();
+        books.take(&table.name.schema, taken);
+        Names::assign_in(&mut books, table, suffixes, tag)
+    }
+
+    /// The same for one of several tables whose names must not meet.
+    pub fn assign_in(books: &mut Books, table: &Table, suffixes: &[String], tag: &str) -> Self {
+        let book = books.0.entry(table.name.schema.clone()).or_default();
         let own = book.triple(&table.name.name, tag);
         let stem = table.name.name.as_str();
-        let partitions: Vec<Ident> = partition_names(&mut book, stem, suffixes, tag);
+        let partitions = partition_names(book, stem, suffixes, tag);
+        let partitions: Vec<QualifiedName> = partitions
+            .into_iter()
+            .map(|name| table.name.sibling(name))
+            .collect();
         let mut indexes = BTreeMap::new();
         for index in &table.indexes {
             let own = book.triple(&index.name, tag);
@@ -102,16 +130,20 @@ impl Names {
         {
             sequences.insert(sequence.oid, book.triple(&sequence.name.name, tag));
         }
+        let mut statistics = BTreeMap::new();
+        for each in &table.statistics {
+            statistics.insert(each.oid, book.triple(&each.name.name, tag));
+        }
         Names {
+            statistics,
             tag: tag.to_owned(),
             source: table.name.clone(),
             target: table.name.sibling(own.new),
             retired: QualifiedName::new(Ident::derived(RETIRED_SCHEMA, ""), own.old.clone()),
             parked: table.name.sibling(own.old),
-            partitions: partitions
-                .into_iter()
-                .map(|name| table.name.sibling(name))
-                .collect(),
+            arrived: partitions.clone(),
+            departed: table.partitions.iter().map(|p| p.table.name.clone()).collect(),
+            partitions,
             indexes,
             sequences,
         }
@@ -125,6 +157,11 @@ impl Names {
     /// The names of the identity sequence with this id.
     pub fn sequence(&self, oid: Oid) -> Option<&Triple> {
         self.sequences.get(&oid)
+    }
+
+    /// The names of the extended statistics with this id. Their schema may be another than the table's.
+    pub fn statistics(&self, oid: Oid) -> Option<&Triple> {
+        self.statistics.get(&oid)
     }
 
     /// Another object of the table's schema.

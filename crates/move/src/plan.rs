@@ -11,19 +11,27 @@ use serde::{Deserialize, Serialize};
 use crate::estimate::Estimate;
 use crate::shape::Shape;
 
+mod copied;
+mod fallback;
 mod make;
+mod mirror;
+mod outline;
 mod partition;
 mod render;
 mod source;
+mod tree;
+pub(crate) mod wanted;
 
 pub use corridor_pg::lock_budget::LockMode;
+pub use fallback::{FallbackView, WantedView};
 pub use make::{PlanInput, plan};
+pub use mirror::MirrorSteps;
 pub use partition::{RangeType, check_columns, range_type};
 pub use render::render;
 pub use source::{check_relation, choose_key};
 
 /// The version of [`MovePlan`]'s serialized form. A plan of another version is not carried out.
-pub const PLAN_VERSION: u32 = 1;
+pub const PLAN_VERSION: u32 = 3;
 
 /// The table that moves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,10 +80,24 @@ pub struct Step {
 /// One partition of the target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Partition {
-    /// Its name, final from the start.
+    /// Its name after the swap.
     pub name: QualifiedName,
+    /// Its name before the swap: the same, unless an old partition has it until then.
+    #[serde(default)]
+    pub made_as: Option<QualifiedName>,
     /// What stands after `partition of`: `for values with (modulus 4, remainder 0)` or `default`.
     pub bounds: String,
+}
+
+/// One partition of the source.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OldPartition {
+    /// Its id.
+    pub oid: Oid,
+    /// Its name before the swap.
+    pub name: QualifiedName,
+    /// Its name after the swap.
+    pub parked: QualifiedName,
 }
 
 /// A unique key that has to take in the partition columns, and what is lost with it.
@@ -121,13 +143,21 @@ pub struct MovePlan {
     pub shape: Shape,
     /// The target's partitions; empty for a plain table.
     pub partitions: Vec<Partition>,
+    /// The source's partitions; empty for a plain table.
+    #[serde(default)]
+    pub old_partitions: Vec<OldPartition>,
     /// The mirror's key: a unique, not-null key of the source, in index order. The target has an index that begins
     /// with it.
     pub key: Vec<KeyColumn>,
     /// The reverse mirror's key: a unique, not-null key of the target. It begins with `key`.
     pub reverse_key: Vec<KeyColumn>,
-    /// The columns that are copied, in the table's order; generated ones are left out.
+    /// The columns that are copied, in the new table's order; generated ones, and those that only a default fills, are
+    /// left out.
     pub columns: Vec<Column>,
+    /// The old table's columns that are written on the way back.
+    pub reverse_columns: Vec<Column>,
+    /// There is no way back after the cut-over: nothing is mirrored.
+    pub is_one_way: bool,
     /// Columns that need `overriding system value` when they are inserted are among them.
     pub has_identity_always: bool,
     /// The source's definition that the plan was made for.
@@ -146,6 +176,12 @@ pub struct MovePlan {
     pub create: Vec<Step>,
     /// Indexes and unique constraints after the copy, in autocommit or own transactions; the applier waits.
     pub index: Vec<Step>,
+    /// Right before the swap, each in a transaction of its own: what must be as fresh as can be.
+    #[serde(default)]
+    pub before_swap: Vec<Step>,
+    /// Right before swapping back.
+    #[serde(default)]
+    pub before_swap_back: Vec<Step>,
     /// Begins the swap's transaction, and that of the way back: locks that `lock table` cannot take alone (views).
     pub swap_first: Vec<Step>,
     /// What the swap locks, in this order, in its transaction, before it does anything.
@@ -160,15 +196,45 @@ pub struct MovePlan {
     pub swap_back: Vec<Step>,
     /// After swapping back: validates, each step in a transaction of its own.
     pub settle_back: Vec<Step>,
+    /// `--fallback-view`.
+    pub fallback_view: Option<FallbackView>,
+    /// What rollback before the swap locks, and the cleaning up after swapping back: one transaction.
+    pub clean_up_locks: Vec<Lock>,
+    /// What `finish` locks, in both its forms, before it does anything: one transaction.
+    pub finish_locks: Vec<Lock>,
     /// Removes the target (rollback before the swap, or after swapping back).
     pub drop_target: Vec<Step>,
-    /// `finish`: puts the old table into the schema `corridor_retired`; one transaction.
+    /// `finish`: puts the old table into the schema `corridor_retired`.
     pub retire: Vec<Step>,
-    /// `finish --drop`: drops the old table; one transaction.
+    /// `finish --drop`: drops the old table.
     pub drop_parked: Vec<Step>,
 }
 
 impl MovePlan {
+    /// The source's partitions, by the names that they have before the swap.
+    pub fn old_leaves(&self) -> Vec<QualifiedName> {
+        self.old_partitions.iter().map(|p| p.name.clone()).collect()
+    }
+
+    /// The target's partitions, by the names that they have after the swap.
+    pub fn new_leaves(&self) -> Vec<QualifiedName> {
+        self.partitions.iter().map(|p| p.name.clone()).collect()
+    }
+
+    /// True when the relation is a partition of the source or of the target, at whatever time.
+    pub fn is_partition(&self, name: &QualifiedName) -> bool {
+        let new = self.partitions.iter();
+        let old = self.old_partitions.iter();
+        new.flat_map(|p| std::iter::once(&p.name).chain(&p.made_as))
+            .chain(old.flat_map(|p| [&p.name, &p.parked]))
+            .any(|known| known == name)
+    }
+
+    /// What its mirrors add to its own statements, with `n` for the number that the migration will have.
+    pub fn mirror_steps(&self) -> MirrorSteps {
+        MirrorSteps::of(self)
+    }
+
     /// Fails when the plan must not be carried out: with the first refusal's code and all that is in the way.
     pub fn check_executable(&self) -> Result<()> {
         if let Some(first) = self.refusals.first() {

@@ -11,6 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::fault::BAD_SHAPE;
 
+mod wanted;
+
+pub use wanted::{Assignment, Wanted, WantedWords};
+
 /// Range partitions beyond the newest value, when nothing else is said.
 pub const AHEAD_DEFAULT: u32 = 4;
 /// More partitions than this make planning slow; refused.
@@ -66,8 +70,10 @@ impl fmt::Display for Every {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Shape {
-    /// A plain table as before, written anew without bloat.
+    /// What it is already, written anew without bloat; a partitioned table partition by partition.
     Same,
+    /// One table without partitions.
+    Plain,
     /// Partitioned by hash.
     Hash {
         /// The partition columns.
@@ -93,27 +99,37 @@ pub enum Shape {
         /// A partition for rows that no other takes.
         has_default_partition: bool,
     },
+    /// A plain table in the user's own words.
+    Wanted(Box<Wanted>),
 }
 
 impl Shape {
     /// The partition columns; empty for a plain table.
     pub fn columns(&self) -> &[Ident] {
         match self {
-            Shape::Same => &[],
+            Shape::Same | Shape::Plain | Shape::Wanted(_) => &[],
             Shape::Hash { columns, .. } => columns,
             Shape::Range { column, .. } | Shape::List { column, .. } => std::slice::from_ref(column),
         }
     }
 
-    /// True when the target is a partitioned table.
+    /// True when it makes a partitioned table of any table. The same shape has the partitions that the table has.
     pub fn is_partitioned(&self) -> bool {
-        !matches!(self, Shape::Same)
+        !matches!(self, Shape::Same | Shape::Plain | Shape::Wanted(_))
+    }
+
+    /// The user's own words, when the shape is in them.
+    pub fn wanted(&self) -> Option<&Wanted> {
+        match self {
+            Shape::Wanted(wanted) => Some(wanted),
+            _ => None,
+        }
     }
 
     /// A default partition takes what fits nowhere else.
     pub fn has_default_partition(&self) -> bool {
         match self {
-            Shape::Same | Shape::Hash { .. } => false,
+            Shape::Same | Shape::Plain | Shape::Wanted(_) | Shape::Hash { .. } => false,
             Shape::Range {
                 has_default_partition,
                 ..
@@ -129,7 +145,7 @@ impl Shape {
     pub fn clause(&self) -> String {
         let columns = join(self.columns(), ", ");
         match self {
-            Shape::Same => String::new(),
+            Shape::Same | Shape::Plain | Shape::Wanted(_) => String::new(),
             Shape::Hash { .. } => format!("partition by hash ({columns})"),
             Shape::Range { .. } => format!("partition by range ({columns})"),
             Shape::List { .. } => format!("partition by list ({columns})"),
@@ -142,6 +158,8 @@ impl fmt::Display for Shape {
         let columns = join(self.columns(), ", ");
         match self {
             Shape::Same => f.write_str("the same shape, written anew"),
+            Shape::Wanted(wanted) => write!(f, "the shape of {}", wanted.file),
+            Shape::Plain => f.write_str("one table without partitions"),
             Shape::Hash { partitions, .. } => write!(f, "{partitions} partitions by hash of ({columns})"),
             Shape::Range { every, .. } => {
                 write!(f, "partitions by range of {columns}, one for every {every}")
@@ -166,25 +184,44 @@ pub struct ShapeWords<'a> {
     pub has_default_partition: bool,
     /// `--same-shape`
     pub is_same_shape: bool,
+    /// `--to` and its companions
+    pub to: Option<WantedWords<'a>>,
+    /// `--unpartitioned`
+    pub is_unpartitioned: bool,
 }
 
 impl Shape {
     /// Reads the words. Fails with `MOV-001`, naming the word that is wrong.
     pub fn parse(words: &ShapeWords<'_>) -> Result<Shape> {
+        if let Some(wanted) = &words.to {
+            return wanted::parse(words, wanted);
+        }
         let Some(text) = words.partition_by else {
-            if !words.is_same_shape {
-                return Err(bad("say --partition-by … or --same-shape"));
-            }
-            forbid(words.partitions, "--partitions", "--same-shape")?;
-            forbid(words.every, "--every", "--same-shape")?;
-            forbid(words.ahead, "--ahead", "--same-shape")?;
+            let (word, shape) = match (words.is_same_shape, words.is_unpartitioned) {
+                (true, false) => ("--same-shape", Shape::Same),
+                (false, true) => ("--unpartitioned", Shape::Plain),
+                (true, true) => return Err(bad("--same-shape and --unpartitioned exclude each other")),
+                (false, false) => {
+                    return Err(bad(
+                        "say --partition-by …, --to FILE, --unpartitioned or --same-shape",
+                    ));
+                }
+            };
+            forbid(words.partitions, "--partitions", word)?;
+            forbid(words.every, "--every", word)?;
+            forbid(words.ahead, "--ahead", word)?;
             if words.has_default_partition {
-                return Err(bad("--default-partition makes no sense with --same-shape"));
+                return Err(bad(format!("--default-partition makes no sense with {word}")));
             }
-            return Ok(Shape::Same);
+            return Ok(shape);
         };
-        if words.is_same_shape {
-            return Err(bad("--partition-by and --same-shape exclude each other"));
+        for (is_said, word) in [
+            (words.is_same_shape, "--same-shape"),
+            (words.is_unpartitioned, "--unpartitioned"),
+        ] {
+            if is_said {
+                return Err(bad(format!("--partition-by and {word} exclude each other")));
+            }
         }
         let (method, columns) = parse_method(text)?;
         match method.as_str() {
@@ -432,6 +469,16 @@ mod tests {
             ..Default::default()
         };
         assert_eq!(Shape::parse(&same).unwrap(), Shape::Same);
+        let one = ShapeWords {
+            is_unpartitioned: true,
+            ..Default::default()
+        };
+        assert_eq!(Shape::parse(&one).unwrap(), Shape::Plain);
+        let both = ShapeWords {
+            is_same_shape: true,
+            ..one
+        };
+        assert!(why(&both).contains("exclude each other"));
     }
 
     #[test]

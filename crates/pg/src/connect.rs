@@ -8,14 +8,15 @@
 //! - Only a server that cannot be reached, or is starting or stopping, sends us on to the next host. One that refuses the
 //!   login, lacks the database, or fails TLS ends the attempt, as it does for libpq.
 
+mod direct;
+mod pump;
 mod retry;
 mod tls;
 
 use std::future::Future;
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tokio_postgres::{AsyncMessage, Client, Connection, Socket};
+use tokio_postgres::{Client, Connection, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::conninfo::{ChannelBinding, ConnectOptions, HostSpec, SslMode, TargetSessionAttrs};
@@ -24,6 +25,9 @@ use crate::fault::{
     Result, TLS, UNSUPPORTED_VERSION,
 };
 use crate::session::{ApplicationName, Session};
+
+pub use pump::Severer;
+use pump::spawn_pump;
 
 /// The oldest major version that Corridor works with.
 pub const MAJOR_MIN: u32 = 14;
@@ -307,8 +311,8 @@ impl Dial<'_> {
             token: client.cancel_token(),
             tls: self.tls.clone(),
         };
-        let ending = spawn_pump(line, self.name);
-        let session = Session::adopt(client, self.name.clone(), canceller, ending).await?;
+        let severer = spawn_pump(line, self.name);
+        let session = Session::adopt(client, self.name.clone(), canceller, severer).await?;
         refuse_other_kind(&session, wanted).await?;
         tracing::debug!(session = %self.name, address = %self.address.shown, %version, "connected");
         Ok(session)
@@ -426,34 +430,6 @@ async fn refuse_other_kind(session: &Session, wanted: TargetSessionAttrs) -> Res
             wanted.as_str()
         ),
     ))
-}
-
-/// Why a connection ended, once it has.
-pub(crate) type Ending = Arc<OnceLock<String>>;
-
-/// Drives the connection until it ends; the server's notices go to the log.
-fn spawn_pump(mut line: Line, name: &ApplicationName) -> Ending {
-    let ending = Ending::default();
-    let (told, name) = (ending.clone(), name.clone());
-    tokio::spawn(async move {
-        loop {
-            match std::future::poll_fn(|cx| line.poll_message(cx)).await {
-                Some(Ok(AsyncMessage::Notice(notice))) => {
-                    tracing::debug!(session = %name, severity = notice.severity(), "{}", notice.message());
-                }
-                Some(Ok(_)) => {}
-                Some(Err(error)) => {
-                    let fault = Fault::from_driver(error);
-                    tracing::debug!(session = %name, "the connection ended: {}", fault.detail());
-                    // Only this task writes it.
-                    let _ = told.set(fault.detail().to_owned());
-                    return;
-                }
-                None => return,
-            }
-        }
-    });
-    ending
 }
 
 /// The capability to cancel what a session is running, from anywhere, over TLS where the session uses it.

@@ -306,7 +306,8 @@ impl ConnectOptions {
         for (i, spec) in self.hosts.iter().enumerate() {
             let separator = if i > 0 { "," } else { "" };
             let host = match spec.host.as_deref().unwrap_or_default() {
-                host if host.contains(':') && !is_socket_path(host) => format!("[{host}]"),
+                // Brackets are for addresses: what else has a colon in it is encoded, or it would be read as something else.
+                host if host.parse::<std::net::Ipv6Addr>().is_ok() => format!("[{host}]"),
                 host => text::encode(host),
             };
             url.push_str(&format!("{separator}{host}:{}", spec.port));

@@ -192,8 +192,10 @@ fn classify(error: &tokio_postgres::Error) -> (&'static Code, String, Option<Str
         "57P01" | "57P02" | "57P03" | "57P05" | "08000" | "08003" | "08006" | "25P03" => &CONNECTION_LOST,
         "53100" | "53200" | "53300" | "53400" | "53000" => &OUT_OF_RESOURCES,
         "42P01" | "3F000" => &NO_SUCH_OBJECT,
-        "23505" => &UNIQUE_CONFLICT,
-        "23514" | "23502" | "23503" | "23P01" => &CONSTRAINT_CONFLICT,
+        "23505" | "23P01" => &UNIQUE_CONFLICT,
+        "23514" | "23502" | "23503" => &CONSTRAINT_CONFLICT,
+        // We name each prepared statement once in a session; only somebody in between can mix them up.
+        "26000" | "42P05" => &POOLED,
         _ => &SERVER_REFUSED,
     };
     let mut detail = format!("{} ({state})", db.message());
@@ -408,11 +410,11 @@ code!(
 code!(
     UNIQUE_CONFLICT,
     "PG-015",
-    "a unique constraint was violated",
+    "a unique or exclusion constraint was violated",
     Never,
     BadResult,
     "See the constraint and the key in the message.",
-    "Two rows would have had the same unique key."
+    "Two rows would have had the same unique key, or would have excluded each other."
 );
 code!(
     CONSTRAINT_CONFLICT,
@@ -421,7 +423,7 @@ code!(
     Never,
     BadResult,
     "See the constraint and the row in the message.",
-    "A row does not satisfy a check, not-null, foreign key, exclusion or partition constraint."
+    "A row does not satisfy a check, not-null, foreign key or partition constraint."
 );
 code!(
     SERVER_REFUSED,
@@ -477,6 +479,15 @@ code!(
     "Let the server's pg_hba.conf ask for scram-sha-256, md5, password, cert, peer or trust, and see channel_binding.",
     "The server answered, but asks for a login that Corridor does not speak (GSSAPI, SSPI, OAuth), or `channel_binding=require` was asked for and the server, or the connection without TLS, cannot do it. It is also raised when the server cannot prove that it knows the password: then somebody else may be answering in its place."
 );
+code!(
+    POOLED,
+    "PG-023",
+    "a pooler in transaction mode stands between us and the server",
+    Never,
+    Refused,
+    "Connect to the server itself, or through a pool in session mode; the application may stay on its pooler.",
+    "A pooler such as PgBouncer with `pool_mode = transaction` gives a server connection to another client after each transaction. A worker of Corridor relies on what that breaks: settings of the session (time limits, `search_path`), prepared statements, and the process id by which a lost connection is ended. So it is refused before anything is changed. It is noticed when one server process answers two of our sessions or several answer one, or when the server does not know a statement that we have prepared (SQLSTATE 26000, 42P05).\n\nGive Corridor the server's own address (`--database`, `PGHOST`, `PGPORT`), or a pool with `pool_mode = session`. The application needs no change: it may go through the pooler in any mode during the whole move."
+);
 
 /// All codes of this room.
 pub static CODES: &[&Code] = &[
@@ -502,4 +513,5 @@ pub static CODES: &[&Code] = &[
     &BAD_NAME,
     &UNSUPPORTED_VERSION,
     &LOGIN_METHOD,
+    &POOLED,
 ];

@@ -5,7 +5,7 @@ use std::ops::{Deref, DerefMut};
 
 use tokio_postgres::Client;
 
-use crate::connect::{Canceller, Ending};
+use crate::connect::{Canceller, Severer};
 use crate::fault::{FaultContext, Result};
 
 /// `corridor:<role>:<migration>`, cut to the 63 bytes that the server keeps.
@@ -56,7 +56,7 @@ pub struct Session {
     server_version_num: i32,
     name: ApplicationName,
     canceller: Canceller,
-    ending: Ending,
+    severer: Severer,
 }
 
 impl Session {
@@ -65,7 +65,7 @@ impl Session {
         client: Client,
         name: ApplicationName,
         canceller: Canceller,
-        ending: Ending,
+        severer: Severer,
     ) -> Result<Self> {
         let row = client
             .query_one(include_str!("../sql/session/adopt.sql"), &[&name.as_str()])
@@ -77,7 +77,7 @@ impl Session {
             server_version_num: row.get("server_version_num"),
             name,
             canceller,
-            ending,
+            severer,
         })
     }
 
@@ -108,7 +108,12 @@ impl Session {
 
     /// Why the connection ended (the server's last word, or the network's), once it has ended by an error.
     pub fn ending(&self) -> Option<&str> {
-        self.ending.get().map(String::as_str)
+        self.severer.ending()
+    }
+
+    /// What ends this connection when the server does not answer any more; usable while the session is busy elsewhere.
+    pub fn severer(&self) -> Severer {
+        self.severer.clone()
     }
 
     /// Sets `lock_timeout` and `statement_timeout` of the session, in milliseconds. 0 means no limit.

@@ -119,6 +119,15 @@ impl Cluster {
         Ok(cluster)
     }
 
+    /// A server that was made and started elsewhere.
+    pub(crate) fn of(inner: Arc<Server>) -> Cluster {
+        Cluster { inner }
+    }
+
+    pub(crate) fn server(&self) -> &Arc<Server> {
+        &self.inner
+    }
+
     /// The one cluster of this major that all tests of a process share; started at first use.
     ///
     /// # Panics
@@ -237,6 +246,15 @@ impl Cluster {
         self.start_again().await
     }
 
+    /// Makes the server hand out transaction ids from `xid` on, which is ahead of the next one: stops it, resets the
+    /// counter, starts it. Up to 2^31 less 3 million behind the oldest id that a database needs it takes writes.
+    pub async fn reset_wal_next_xid(&self, xid: u32) -> Result<()> {
+        self.stop(Mode::Fast).await?;
+        let inner = Arc::clone(&self.inner);
+        blocking(move || inner.reset_next_xid(xid)).await?;
+        self.start_again().await
+    }
+
     /// The counter of object ids of the running server, to read and to set while it runs. Void after a restart.
     pub fn oid_counter(&self) -> Result<OidCounter> {
         let pid = self.server_pid()?;
@@ -284,7 +302,9 @@ pub async fn connect(url: &str) -> Result<tokio_postgres::Client> {
 }
 
 /// Runs what blocks (processes, files) beside the runtime.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
         Err(error) => match error.try_into_panic() {

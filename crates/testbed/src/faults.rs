@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -52,9 +52,19 @@ struct Weather {
     generation: u64,
 }
 
+/// One connection through the proxy.
+#[derive(Debug, Default)]
+struct Passage {
+    /// The client's first message, once it has come: it names user, database and application.
+    greeting: OnceLock<Vec<u8>>,
+    is_silent: watch::Sender<bool>,
+}
+
 #[derive(Debug)]
 struct Control {
     weather: watch::Sender<Weather>,
+    /// Those that may be open still.
+    passages: Mutex<Vec<Weak<Passage>>>,
     trap: Mutex<Option<Trap>>,
     sprung: watch::Sender<u64>,
 }
@@ -63,9 +73,7 @@ impl Control {
     /// True when `payload` is what the trap waits for.
     fn matches(&self, payload: &[u8]) -> bool {
         match &*self.trap() {
-            Some(trap) => payload
-                .windows(trap.text.len())
-                .any(|window| window.eq_ignore_ascii_case(&trap.text)),
+            Some(trap) => contains(payload, &trap.text),
             None => false,
         }
     }
@@ -84,6 +92,18 @@ impl Control {
 
     fn trap(&self) -> MutexGuard<'_, Option<Trap>> {
         self.trap.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn passages(&self) -> MutexGuard<'_, Vec<Weak<Passage>>> {
+        self.passages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn new_passage(&self) -> Arc<Passage> {
+        let passage = Arc::new(Passage::default());
+        let mut all = self.passages();
+        all.retain(|known| known.strong_count() > 0);
+        all.push(Arc::downgrade(&passage));
+        passage
     }
 
     fn report(&self) {
@@ -110,6 +130,7 @@ impl FaultProxy {
         let port = listener.local_addr().map_err(doing())?.port();
         let control = Arc::new(Control {
             weather: watch::Sender::new(Weather::default()),
+            passages: Mutex::new(Vec::new()),
             trap: Mutex::new(None),
             sprung: watch::Sender::new(0),
         });
@@ -171,6 +192,22 @@ impl FaultProxy {
         self.control.weather.send_modify(|w| w.is_stalled = is_stalled);
     }
 
+    /// From now on nothing passes in either direction of the connections that there are now and whose first message
+    /// has `text` in it (an application's name, say; all of them with an empty one): half-open for ever, as behind a
+    /// firewall that has forgotten them. Neither side is told, not even when the other one hangs up. New connections
+    /// are served. The answer is how many were silenced.
+    pub fn silence(&self, text: &str) -> usize {
+        let has_text = |greeting: &Vec<u8>| contains(greeting, text.as_bytes());
+        let all = self.control.passages();
+        let meant = all
+            .iter()
+            .filter_map(Weak::upgrade)
+            .filter(|passage| passage.greeting.get().is_some_and(has_text));
+        meant
+            .filter(|passage| !passage.is_silent.send_replace(true))
+            .count()
+    }
+
     /// Cuts the connection that sends the next statement with `text` in it (capitals or not), once `skip` of them have
     /// passed. Prepared statements count when they are executed. One trap at a time; it springs once.
     pub fn cut_at(&self, text: &str, skip: u32, cut: Cut) {
@@ -228,6 +265,7 @@ async fn accept(
 type Doomed = Option<u64>;
 
 async fn serve(client: TcpStream, target: SocketAddr, control: &Control) -> std::io::Result<()> {
+    let passage = control.new_passage();
     let server = TcpStream::connect(target).await?;
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
@@ -239,19 +277,21 @@ async fn serve(client: TcpStream, target: SocketAddr, control: &Control) -> std:
         let Some(frame) = from_client.next(Shape::Untyped).await? else {
             return Ok(());
         };
-        calm(control).await;
+        calm(control, &passage).await;
         match frame.get(4..8).map(u32_of) {
             Some(SSL_REQUEST | GSS_REQUEST) => client_write.write_all(b"N").await?,
             _ => {
                 server_write.write_all(&frame).await?;
+                // The loop ends here: nobody else writes it.
+                passage.greeting.set(frame).ok();
                 break;
             }
         }
     }
     let link = watch::Sender::new(None);
     tokio::select! {
-        result = upwards(from_client, server_write, control, &link) => result,
-        result = downwards(Frames::new(server_read), client_write, control, link.subscribe()) => result,
+        result = upwards(from_client, server_write, control, &passage, &link) => result,
+        result = downwards(Frames::new(server_read), client_write, control, &passage, link.subscribe()) => result,
     }
 }
 
@@ -260,14 +300,14 @@ async fn upwards(
     mut from: Frames,
     mut to: OwnedWriteHalf,
     control: &Control,
+    passage: &Passage,
     link: &watch::Sender<Doomed>,
 ) -> std::io::Result<()> {
     let mut prepared = HashSet::new();
     let mut bound = HashSet::new();
     let mut doom = None;
     let mut requests = 0;
-    while let Some(frame) = from.next(Shape::Typed).await? {
-        calm(control).await;
+    while let Some(frame) = next_in_calm(&mut from, control, passage).await? {
         let (kind, body) = (frame[0], &frame[5..]);
         let is_hit = match kind {
             b'Q' => control.matches(body),
@@ -327,12 +367,12 @@ async fn downwards(
     mut from: Frames,
     mut to: OwnedWriteHalf,
     control: &Control,
+    passage: &Passage,
     link: watch::Receiver<Doomed>,
 ) -> std::io::Result<()> {
     // The first one ends the login.
     let mut ready = 0;
-    while let Some(frame) = from.next(Shape::Typed).await? {
-        calm(control).await;
+    while let Some(frame) = next_in_calm(&mut from, control, passage).await? {
         let doomed = *link.borrow();
         ready += u64::from(frame[0] == b'Z');
         match doomed {
@@ -347,11 +387,33 @@ async fn downwards(
     Ok(())
 }
 
+/// The next message, or the end, once it may pass: a silent passage does not even tell that a side has hung up.
+async fn next_in_calm(
+    from: &mut Frames,
+    control: &Control,
+    passage: &Passage,
+) -> std::io::Result<Option<Vec<u8>>> {
+    let next = from.next(Shape::Typed).await;
+    calm(control, passage).await;
+    next
+}
+
 /// Waits while nothing may pass.
-async fn calm(control: &Control) {
+async fn calm(control: &Control, passage: &Passage) {
     let mut weather = control.weather.subscribe();
     // The sender lives as long as the control.
     weather.wait_for(|w| !w.is_stalled).await.ok();
+    let mut is_silent = passage.is_silent.subscribe();
+    // The same with the passage.
+    is_silent.wait_for(|is_silent| !is_silent).await.ok();
+}
+
+/// True when `text` is somewhere in `bytes`, capitals or not.
+fn contains(bytes: &[u8], text: &[u8]) -> bool {
+    text.is_empty()
+        || bytes
+            .windows(text.len())
+            .any(|window| window.eq_ignore_ascii_case(text))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,14 +10,14 @@ use crate::error::{Error, Result};
 /// The guardian reads a pipe whose other end only our process holds (it is close-on-exec). The end of the pipe is the
 /// signal that works for every kind of death, SIGKILL included.
 ///
-/// It looks the server up in `postmaster.pid`, so that it finds it after restarts too, and stops it as
+/// It looks the server up in its file of the process id, so that it finds it after restarts too, and stops it as
 /// `pg_ctl stop -m immediate` does; it cannot use pg_ctl, which refuses to run as root. A server that is a zombie
 /// counts as ended: in a container nobody may be there to reap it.
 const SCRIPT: &str = r#"
 trap '' HUP INT TERM
 read -r word
 [ "$word" = keep ] && exit 0
-pid=$(head -n 1 "$1/data/postmaster.pid" 2>/dev/null)
+pid=$(head -n 1 "$1/$2" 2>/dev/null)
 if [ -n "$pid" ]; then
   kill -s QUIT "$pid" 2>/dev/null
   tries=0
@@ -42,11 +42,12 @@ pub(crate) struct Guardian {
 }
 
 impl Guardian {
-    /// Watches over the cluster in `directory` from now on.
-    pub(crate) fn post(directory: &Path) -> Result<Guardian> {
+    /// Watches over the server in `directory` from now on. `pid_file` is where it writes its process id, from there.
+    pub(crate) fn post(directory: &Path, pid_file: &str) -> Result<Guardian> {
         let child = Command::new("sh")
             .args(["-c", SCRIPT, "corridor-guardian"])
             .arg(directory)
+            .arg(pid_file)
             .current_dir("/")
             .stdin(Stdio::piped())
             // Nothing of ours: a pipeline that reads our output must not wait for the guardian.

@@ -2,6 +2,7 @@
 //!
 //! - [`servers`]: which PostgreSQL majors this machine has.
 //! - [`cluster`]: a cluster of one of them, in a directory of its own, that ends with the process that started it.
+//! - [`replica`]: a hot standby that follows such a cluster.
 //! - [`traffic`]: clients that write all the time and keep a ledger of what was acknowledged.
 //! - [`faults`]: connections that are cut at the worst instant, processes that are killed.
 //! - [`toast`]: an incident to flee from: a TOAST relation whose ids run out near the counter.
@@ -14,12 +15,15 @@
 //! **Trap:** a [`Cluster`] belongs to the process, not to a runtime: every test may have its own runtime and share
 //! one cluster. A [`tokio_postgres::Client`] belongs to the runtime that made it.
 
+mod checkpoint;
 pub mod cluster;
 pub mod error;
 pub mod faults;
 mod guardian;
-mod next_oid;
 pub mod oid_counter;
+pub mod pooler;
+pub mod prometheus;
+pub mod replica;
 mod server;
 pub mod servers;
 mod system;
@@ -28,4 +32,7 @@ pub mod traffic;
 
 pub use cluster::{Auth, Cluster, ClusterOptions, Database, Mode};
 pub use error::{Error, Result};
+pub use pooler::{PoolMode, Pooler};
+pub use prometheus::Prometheus;
+pub use replica::Replica;
 pub use servers::{Installation, Servers};

@@ -10,10 +10,10 @@ use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use crate::checkpoint::{self, Counter};
 use crate::cluster::{Auth, ClusterOptions, Mode, lock};
 use crate::error::{Error, Result};
 use crate::guardian::Guardian;
-use crate::next_oid;
 use crate::servers::{Installation, Servers};
 use crate::system::{self, ServerUser};
 
@@ -23,6 +23,10 @@ const START_TIMEOUT: Duration = Duration::from_secs(120);
 const STOP_TIMEOUT: Duration = Duration::from_secs(120);
 /// How often a file or a child is looked at while waiting: neither can be waited for without unsafe code.
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
+
+/// A file of the commit log: 32 pages, two bits for each transaction.
+const SEGMENT_BYTES: usize = 32 * 8_192;
+const XIDS_PER_SEGMENT: u32 = 4 * SEGMENT_BYTES as u32;
 
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -44,12 +48,29 @@ pub(crate) struct State {
 
 impl Server {
     pub(crate) fn create(options: ClusterOptions) -> Result<Arc<Server>> {
+        let inner = Server::vacant(options)?;
+        inner.initialize()?;
+        inner.settle()
+    }
+
+    /// A hot standby of `primary`, which runs where the installation has `pg_basebackup` and is stopped where not.
+    pub(crate) fn copy_of(primary: &Server, options: ClusterOptions) -> Result<Arc<Server>> {
+        let inner = Server::vacant(options)?;
+        inner.make_directories()?;
+        inner.copy_data(primary)?;
+        let signal = inner.data_dir().join("standby.signal");
+        fs::write(&signal, "").map_err(Error::io(format!("writing {}", signal.display())))?;
+        inner.user.own(&signal)?;
+        inner.settle()
+    }
+
+    /// A guarded directory, and nothing in it. Dropping it removes the directory.
+    fn vacant(options: ClusterOptions) -> Result<Server> {
         let installation = Servers::major(options.major)?;
         let user = ServerUser::find()?;
         let directory = make_directory()?;
-        let guardian = Guardian::post(&directory)?;
-        // From here on every way out drops `inner`, and with it the directory.
-        let mut inner = Server {
+        let guardian = Guardian::post(&directory, "data/postmaster.pid")?;
+        Ok(Server {
             installation,
             port: 0,
             options,
@@ -60,8 +81,12 @@ impl Server {
                 guardian: Some(guardian),
             }),
             databases_made: AtomicU32::new(0),
-        };
-        inner.initialize()?;
+        })
+    }
+
+    /// Finds a port and starts the server for the first time.
+    fn settle(mut self) -> Result<Arc<Server>> {
+        let inner = &mut self;
         let mut tries = 0;
         loop {
             inner.port = match inner.options.port {
@@ -71,7 +96,7 @@ impl Server {
             inner.configure()?;
             tries += 1;
             match inner.launch() {
-                Ok(()) => return Ok(Arc::new(inner)),
+                Ok(()) => return Ok(Arc::new(self)),
                 // Somebody else may have taken the port since we looked.
                 Err(_) if inner.options.port.is_none() && tries < 5 && inner.was_port_taken() => continue,
                 Err(error) => return Err(error),
@@ -87,7 +112,7 @@ impl Server {
         lock(&self.state)
     }
 
-    fn initialize(&self) -> Result<()> {
+    fn make_directories(&self) -> Result<()> {
         for (name, mode) in [("data", 0o700), ("s", 0o755)] {
             let path = self.directory.join(name);
             fs::create_dir(&path).map_err(Error::io(format!("making {}", path.display())))?;
@@ -95,6 +120,62 @@ impl Server {
                 .map_err(Error::io(format!("setting the mode of {}", path.display())))?;
             self.user.own(&path)?;
         }
+        Ok(())
+    }
+
+    /// Fills our empty data directory with the primary's.
+    fn copy_data(&self, primary: &Server) -> Result<()> {
+        let mut command = match self.installation.program("pg_basebackup") {
+            Some(program) => {
+                let mut command = self.user.command(&program);
+                command
+                    .args([
+                        "--no-sync",
+                        "--checkpoint=fast",
+                        "--wal-method=stream",
+                        "--pgdata",
+                    ])
+                    .arg(self.data_dir())
+                    .arg("--dbname")
+                    .arg(primary.conninfo("pg_basebackup"));
+                command
+            }
+            None => {
+                let mut command = self.user.command("cp".as_ref());
+                command.arg("-a").arg(primary.data_dir().join("."));
+                command.arg(self.data_dir());
+                command
+            }
+        };
+        let doing = "copying the primary's data directory";
+        let output = command.output().map_err(Error::io(doing))?;
+        match output.status.success() {
+            true => Ok(()),
+            false => Err(Error::Program {
+                doing: doing.to_owned(),
+                output: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+            }),
+        }
+    }
+
+    /// How a replica connects to this server: over the socket, as the superuser.
+    pub(crate) fn conninfo(&self, application_name: &str) -> String {
+        let quoted = |text: &str| format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"));
+        let mut text = format!(
+            "host={} port={} user={} application_name={}",
+            quoted(&self.directory.join("s").to_string_lossy()),
+            self.port,
+            quoted(&self.options.superuser),
+            quoted(application_name)
+        );
+        if let Auth::ScramSha256 { password } = &self.options.auth {
+            text.push_str(&format!(" password={}", quoted(password)));
+        }
+        text
+    }
+
+    fn initialize(&self) -> Result<()> {
+        self.make_directories()?;
         // C.UTF-8 compares as C does and knows the classes of all characters; not every system has it.
         match self.initdb("C.UTF-8") {
             Err(Error::Program { .. }) => self.initdb("C"),
@@ -145,7 +226,9 @@ impl Server {
         let socket_dir = self.directory.join("s").to_string_lossy().into_owned();
         let mut text = String::from("# Written by Corridor's testbed.\n");
         let mut set = |name: &str, value: &str| {
-            text.push_str(&format!("{name} = '{}'\n", value.replace('\'', "''")));
+            // A backslash escapes here, unlike in SQL.
+            let value = value.replace('\\', "\\\\").replace('\'', "''");
+            text.push_str(&format!("{name} = '{value}'\n"));
         };
         set("listen_addresses", "127.0.0.1");
         set("port", &port);
@@ -272,21 +355,40 @@ impl Server {
     }
 
     pub(crate) fn reset_next_oid(&self, oid: u32) -> Result<()> {
+        self.reset_wal("-o", oid, Counter::Oid(oid))
+    }
+
+    pub(crate) fn reset_next_xid(&self, xid: u32) -> Result<()> {
+        self.reset_wal("-x", xid, Counter::Xid(xid))?;
+        // The server asks the commit log for the page that the next id is on; those before it nobody asks for.
+        let segment = self
+            .data_dir()
+            .join(format!("pg_xact/{:04X}", xid / XIDS_PER_SEGMENT));
+        if segment.exists() {
+            return Ok(());
+        }
+        fs::write(&segment, vec![0; SEGMENT_BYTES])
+            .map_err(Error::io(format!("writing {}", segment.display())))?;
+        self.user.own(&segment)
+    }
+
+    /// Sets a counter of the stopped server, by `pg_resetwal` where the installation has it.
+    fn reset_wal(&self, option: &str, value: u32, counter: Counter) -> Result<()> {
         let Some(program) = self.installation.program("pg_resetwal") else {
-            return next_oid::write_into_checkpoint(&self.data_dir(), oid);
+            return checkpoint::write(&self.data_dir(), counter);
         };
         let output = self
             .user
             .command(&program)
-            .arg("-o")
-            .arg(oid.to_string())
+            .arg(option)
+            .arg(value.to_string())
             .arg(self.data_dir())
             .output()
             .map_err(Error::io(format!("running {}", program.display())))?;
         match output.status.success() {
             true => Ok(()),
             false => Err(Error::Program {
-                doing: "resetting the counter of object ids".to_owned(),
+                doing: format!("setting {counter:?}"),
                 output: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
             }),
         }
@@ -324,7 +426,7 @@ impl Drop for Server {
 }
 
 /// A new directory of our own with a short path: a socket's path has room for 107 bytes.
-fn make_directory() -> Result<PathBuf> {
+pub(crate) fn make_directory() -> Result<PathBuf> {
     let base = match std::env::var_os("CORRIDOR_TESTBED_DIR") {
         Some(dir) => PathBuf::from(dir),
         None => PathBuf::from("/tmp"),
@@ -349,7 +451,7 @@ fn make_directory() -> Result<PathBuf> {
 
 /// A port that nobody listens on now, below the range that the system takes for outgoing connections: a restart must
 /// get the same port again.
-fn free_port() -> Result<u16> {
+pub(crate) fn free_port() -> Result<u16> {
     let mut last = None;
     for _ in 0..200 {
         let port = fastrand::u16(20_000..32_000);

@@ -100,6 +100,17 @@ impl Servers {
         found.into_values().collect()
     }
 
+    /// A client program, such as `pg_dump`, of the newest version there is: a client reads servers that are as old as
+    /// itself or older. Looked for in `.servers/clients` of the checkout first, then beside the servers.
+    pub fn client(name: &str) -> Option<PathBuf> {
+        let own = checkouts()
+            .into_iter()
+            .filter_map(|dir| dir.join(".servers/clients/bin").join(name).canonicalize().ok());
+        let beside = Servers::find();
+        let beside = beside.iter().rev().filter_map(|i| i.program(name));
+        own.chain(beside).next()
+    }
+
     /// The installation of one major, or an error that says what there is and how to get it.
     pub fn major(major: u32) -> Result<Installation> {
         let all = Servers::find();

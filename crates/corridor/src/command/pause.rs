@@ -33,12 +33,12 @@ pub(crate) async fn run(context: &Context, args: &args::Pause) -> Result<u8> {
     };
     let exit = match state {
         State::Paused { by, why, .. } => {
-            outcome::show(&context.output, &name, &Outcome::Paused { by, why }, DONE)?;
+            outcome::show(&context.output, &name, &Outcome::Paused { by, why }, DONE, false)?;
             DONE
         }
         other => {
             let exit = corridor_pg::Exit::BadResult.code();
-            outcome::show(&context.output, &name, &Outcome::Ended(other), exit)?;
+            outcome::show(&context.output, &name, &Outcome::Ended(other), exit, false)?;
             exit
         }
     };

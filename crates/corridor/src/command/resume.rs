@@ -3,12 +3,13 @@
 use corridor_migration::{Name, State, store};
 use corridor_pg::Result;
 
+use super::work::Call;
 use super::{Context, work};
-use crate::args::Named;
+use crate::args::Worked;
 use crate::run::Order;
 
 /// Works it in the foreground. One that was stored and never begun (the process ended in between) is begun.
-pub(crate) async fn run(context: &Context, args: &Named) -> Result<u8> {
+pub(crate) async fn run(context: &Context, args: &Worked) -> Result<u8> {
     let name = Name::new(&*args.name)?;
     let session = context.session_for(&name).await?;
     let order = match store::load(&*session, &name).await?.state {
@@ -16,5 +17,5 @@ pub(crate) async fn run(context: &Context, args: &Named) -> Result<u8> {
         _ => Order::Resume,
     };
     drop(session);
-    work::carry(context, &name, order).await
+    work::carry(context, &name, order, Call::with(&args.hook)).await
 }

@@ -1,23 +1,16 @@
 //! `corridor status`: all migrations, or everything about one.
 
-use std::io::IsTerminal;
-use std::time::Duration;
-
-use corridor_migration::status::{Status, read};
+use corridor_migration::status;
 use corridor_migration::store::{self, Summary};
-use corridor_migration::{Name, schema};
-use corridor_pg::{ApplicationName, Result, Retry, Session};
-use serde::Serialize;
+use corridor_migration::{Name, Wait, schema};
+use corridor_move::run::StoredMove;
+use corridor_move::run::gauge::gauge;
+use corridor_pg::{Result, Session};
+use serde::{Deserialize, Serialize};
 
-use super::{Context, DONE};
+use super::{Context, DONE, watch};
 use crate::args;
-use crate::output::status;
-use crate::output::text::{hang, harmless};
-
-/// Time between two looks of `--watch`.
-const WATCH_INTERVAL: Duration = Duration::from_secs(1);
-/// How long `--watch` waits for a server that went away.
-const AWAY_MAX: Duration = Duration::from_secs(60);
+use crate::output::status::{self as shown, View};
 
 #[derive(Serialize)]
 struct ListDocument {
@@ -32,15 +25,31 @@ pub(crate) async fn run(context: &Context, args: &args::Status) -> Result<u8> {
     let name = Name::new(&**name)?;
     let mut session = context.session_for(&name).await?;
     if args.watch {
-        return watch(context, &mut session, &name).await;
+        return watch::watch(context, &mut session, &name).await;
     }
     let now = read(&mut session, &name).await?;
     if context.output.is_json() {
         context.output.bare_document(&now, true)?;
     } else {
-        context.output.data(&status::block(&now))?;
+        context.output.data(&shown::block(&now))?;
     }
     Ok(DONE)
+}
+
+/// What the migration's own rows say, and then the mirror's tables.
+pub(super) async fn read(session: &mut Session, name: &Name) -> Result<View> {
+    let mut status = status::read(session, name).await?;
+    if status.waits_for == Some(Wait::Finish) && is_one_way(session, name).await? {
+        shown::take_way_back(&mut status);
+    }
+    let mirror = gauge(session, &status).await?;
+    Ok(View { status, mirror })
+}
+
+/// It was planned without a way back. A plan that cannot be read is refused by whoever needs more of it.
+pub(super) async fn is_one_way(session: &Session, name: &Name) -> Result<bool> {
+    let plan = store::load(&**session, name).await?.plan;
+    Ok(StoredMove::deserialize(&plan).is_ok_and(|stored| stored.plan.is_one_way))
 }
 
 async fn list(context: &Context) -> Result<u8> {
@@ -53,54 +62,9 @@ async fn list(context: &Context) -> Result<u8> {
         context.output.document(&ListDocument { migrations })?;
     } else if migrations.is_empty() {
         let options = context.connect_options()?;
-        context.output.data(&status::none(options.dbname()))?;
+        context.output.data(&shown::none(options.dbname()))?;
     } else {
-        context.output.data(&status::list(&migrations))?;
+        context.output.data(&shown::list(&migrations))?;
     }
     Ok(DONE)
-}
-
-/// Shows it until it has ended: drawn anew on a terminal, else something for each change.
-async fn watch(context: &Context, session: &mut Session, name: &Name) -> Result<u8> {
-    let output = &context.output;
-    let is_terminal = !output.is_json() && std::io::stdout().is_terminal();
-    let mut drawn = status::Canvas::default();
-    let mut last = String::new();
-    loop {
-        let now = look(context, session, name).await?;
-        if is_terminal {
-            output.data(&drawn.draw(&status::block(&now)))?;
-        } else {
-            let gist = status::gist(&now);
-            if gist != last {
-                match output.is_json() {
-                    true => output.bare_document(&now, false)?,
-                    false => output.data(&status::line(&now))?,
-                }
-                last = gist;
-            }
-        }
-        if now.finished_at.is_some() || output.is_reader_gone() {
-            return Ok(DONE);
-        }
-        tokio::time::sleep(WATCH_INTERVAL).await;
-    }
-}
-
-/// Reads the status; connects again when the connection was lost.
-async fn look(context: &Context, session: &mut Session, name: &Name) -> Result<Status> {
-    loop {
-        match read(session, name).await {
-            Err(fault) if fault.code().retry == Retry::AfterReconnect || session.is_closed() => {
-                let text = format!("{fault}; connecting again");
-                context.output.note(&hang("", &harmless(&text)));
-                let application = ApplicationName::new("control", name.as_str());
-                *session = context
-                    .connect_options()?
-                    .connect_with_retry(&application, AWAY_MAX, |_, _| ())
-                    .await?;
-            }
-            read => return read,
-        }
-    }
 }

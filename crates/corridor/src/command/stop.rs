@@ -3,11 +3,12 @@
 use corridor_migration::Name;
 use corridor_pg::Result;
 
+use super::work::Call;
 use super::{Context, work};
 use crate::args::Named;
 use crate::run::Order;
 
 /// Carries it out, or hands it to the worker that is alive.
 pub(crate) async fn run(context: &Context, args: &Named) -> Result<u8> {
-    work::carry(context, &Name::new(&*args.name)?, Order::Stop).await
+    work::carry(context, &Name::new(&*args.name)?, Order::Stop, Call::default()).await
 }

@@ -1,33 +1,149 @@
 //! What all commands share that carry something out and wait for what comes of it.
 
-use corridor_migration::{Name, State, Wait};
-use corridor_pg::Result;
+use corridor_migration::{Name, State, Wait, store};
+use corridor_move::run::StoredMove;
+use corridor_pg::{ConnectOptions, Result};
+use serde::Deserialize;
 
+use super::status::is_one_way;
 use super::{Context, DONE};
-use crate::output::outcome;
+use crate::args::HookArgs;
+use crate::hook::{Hooks, Subject};
 use crate::output::progress::Board;
+use crate::output::{fault, outcome};
 use crate::run::{Order, Outcome, carry_out};
 
+/// Who else is told, and asked.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Call<'a> {
+    /// `--hook`
+    pub(crate) hook: Option<&'a HookArgs>,
+    /// `--hook-gate`
+    pub(crate) is_gated: bool,
+}
+
+impl<'a> Call<'a> {
+    /// Told, not asked.
+    pub(crate) fn with(hook: &'a HookArgs) -> Self {
+        Call {
+            hook: Some(hook),
+            is_gated: false,
+        }
+    }
+}
+
 /// Carries `order` out, shows what is said meanwhile, and then what came of it.
-pub(crate) async fn carry(context: &Context, name: &Name, order: Order) -> Result<u8> {
+pub(crate) async fn carry(context: &Context, name: &Name, order: Order, call: Call<'_>) -> Result<u8> {
+    let session = context.session_for(name).await?;
+    if store::load(&*session, name).await?.kind == corridor_migration::data::KIND {
+        drop(session);
+        return carry_data(context, name, order, call).await;
+    }
+    drop(session);
     let connect = context.connect_options()?;
     let goal = Goal::of(&order);
-    let board = Board::start(&context.output, name)?;
-    let farewell = outcome::Farewell::begin(context);
-    let outcome = carry_out(
-        &connect,
-        name.as_str(),
-        order,
-        board.watcher(),
-        context.interrupt.watch(),
-    )
-    .await;
-    farewell.end();
-    board.finish();
+    let hooks = match call.hook.filter(|args| args.hook.is_some()) {
+        Some(args) => Hooks::start(args, subject(context, &connect, name).await?, &context.output),
+        None => None,
+    };
+    let work = Work {
+        context,
+        connect: &connect,
+        name,
+        hooks: hooks.as_ref(),
+    };
+    let outcome = work.all(order, call.is_gated).await;
+    let exit = match &outcome {
+        Ok(outcome) => exit_code(goal, outcome, context.interrupt.code()),
+        Err(fault) => fault::exit_code(fault),
+    };
+    if let Some(hooks) = hooks {
+        hooks.end(&outcome, exit).await;
+    }
     let outcome = outcome?;
-    let exit = exit_code(goal, &outcome, context.interrupt.code());
-    outcome::show(&context.output, name, &outcome, exit)?;
+    let is_one_way = match outcome {
+        Outcome::Waits(Wait::Finish) => {
+            let session = context.session_for(name).await?;
+            is_one_way(&session, name).await?
+        }
+        _ => false,
+    };
+    outcome::show(&context.output, name, &outcome, exit, is_one_way)?;
     Ok(exit)
+}
+
+/// A migration of a person's own. Hooks are of moves.
+async fn carry_data(context: &Context, name: &Name, order: Order, call: Call<'_>) -> Result<u8> {
+    if call.hook.is_some_and(|args| args.hook.is_some()) {
+        let why = format!("--hook is for moves; {name} is a migration of your own");
+        return Err(corridor_pg::Fault::new(&crate::fault::USAGE, why));
+    }
+    super::migration::carry(context, name, order).await
+}
+
+/// What a hook is told about.
+async fn subject(context: &Context, connect: &ConnectOptions, name: &Name) -> Result<Subject> {
+    let session = context.session_for(name).await?;
+    let plan = store::load(&*session, name).await?.plan;
+    // A plan that cannot be read is refused by whoever needs more of it.
+    let table = StoredMove::deserialize(&plan).map(|stored| stored.plan.source.name.to_string());
+    Ok(Subject {
+        migration: name.to_string(),
+        table: table.unwrap_or_default(),
+        database: connect.dbname().to_owned(),
+    })
+}
+
+/// One order, and who hears of it.
+struct Work<'a> {
+    context: &'a Context,
+    connect: &'a ConnectOptions,
+    name: &'a Name,
+    hooks: Option<&'a Hooks>,
+}
+
+impl Work<'_> {
+    /// With a gate, the cut-over is an order of its own, given when the gate is open.
+    async fn all(&self, order: Order, is_gated: bool) -> Result<Outcome> {
+        let Some(hooks) = self.hooks.filter(|_| is_gated) else {
+            return self.carry(order).await;
+        };
+        if order != Order::Cutover {
+            let outcome = self.carry(order).await?;
+            if outcome != Outcome::Waits(Wait::Cutover) {
+                return Ok(outcome);
+            }
+        }
+        match self.context.interrupt.or(hooks.may_cut_over()).await {
+            Some(answer) => answer?,
+            None => return Ok(Outcome::Interrupted),
+        }
+        self.carry(Order::Cutover).await
+    }
+
+    async fn carry(&self, order: Order) -> Result<Outcome> {
+        let is_worker = matches!(order, Order::Start | Order::Resume);
+        let board = Board::start(&self.context.output, self.name, is_worker)?;
+        let farewell = outcome::Farewell::begin(self.context);
+        let watcher = match self.hooks {
+            Some(hooks) => {
+                hooks.begun(order);
+                hooks.beside(board.watcher())
+            }
+            None => board.watcher(),
+        };
+        let outcome = carry_out(
+            self.connect,
+            self.name.as_str(),
+            order,
+            watcher,
+            self.context.interrupt.watch(),
+        )
+        .await;
+        farewell.end();
+        board.finish();
+        outcome
+    }
 }
 
 /// What an order is given for.

@@ -18,7 +18,9 @@ pub(super) enum Phase {
     During,
     /// The same, and the table is being moved.
     Moving,
-    /// Behind the cut-over; the ids are as they were.
+    /// The same, and a quick way out is taken.
+    Relief,
+    /// Behind the cut-over, or the relief.
     After,
 }
 
@@ -29,6 +31,7 @@ impl Phase {
             Phase::Before => "before",
             Phase::During => "during",
             Phase::Moving => "moving",
+            Phase::Relief => "relief",
             Phase::After => "after",
         }
     }

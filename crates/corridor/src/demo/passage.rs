@@ -33,8 +33,8 @@ pub(super) const SETTINGS: &[OpenSetting] = &[OpenSetting {
     why: "the incident keeps all clients active; on few cores the default of 4 would wait for it to end",
 }];
 
-/// The words of the command.
-fn words() -> Vec<&'static str> {
+/// The words of the command, with what is not the default.
+pub(super) fn words(settings: &[OpenSetting]) -> Vec<String> {
     let mut words = vec![
         "corridor",
         "move",
@@ -46,23 +46,23 @@ fn words() -> Vec<&'static str> {
         "--execute",
         "--auto-cutover",
     ];
-    for setting in SETTINGS {
+    for setting in settings {
         words.extend(["--set", setting.set]);
     }
-    words
+    words.into_iter().map(str::to_owned).collect()
 }
 
 /// The command as one types it.
-pub(super) fn command() -> String {
-    let quoted = words().into_iter().map(|word| match word.contains('(') {
+pub(super) fn command(settings: &[OpenSetting]) -> String {
+    let quoted = words(settings).into_iter().map(|word| match word.contains('(') {
         true => format!("\"{word}\""),
-        false => word.to_owned(),
+        false => word,
     });
     quoted.collect::<Vec<_>>().join(" ")
 }
 
-fn parsed() -> Result<Wish> {
-    match Cli::try_parse_from(words()) {
+fn parsed(words: Vec<String>) -> Result<Wish> {
+    match Cli::try_parse_from(words) {
         Ok(Cli {
             command: Command::Move(args),
             ..
@@ -127,15 +127,16 @@ fn connect_options(url: &str) -> Result<ConnectOptions> {
     ConnectOptions::from_process(Some(&url))
 }
 
-/// Moves the table, up to where the old one waits for `finish`. Returns the migration's name; `None` when somebody
-/// asked us to leave.
+/// Carries out a `corridor move` that cuts over by itself, up to where the old table waits for `finish`. Returns the
+/// migration's name; `None` when somebody asked us to leave.
 pub(super) async fn carry(
     url: String,
+    words: Vec<String>,
     ear: Arc<Ear>,
     interrupt: watch::Receiver<bool>,
 ) -> Result<Option<String>> {
     let connect = connect_options(&url)?;
-    let wish = parsed()?;
+    let wish = parsed(words)?;
     let plan = run::plan(&connect, &wish).await?;
     let name = run::store(&connect, &wish, &plan).await?;
     match run::carry_out(&connect, &name, Order::Start, ear, interrupt).await? {
@@ -168,10 +169,10 @@ mod tests {
     #[test]
     fn the_command_that_is_shown_is_the_one_that_is_carried_out() {
         insta::assert_snapshot!(
-            command(),
+            command(SETTINGS),
             @r#"corridor move public.persons --partition-by "hash(team_id)" --partitions 16 --execute --auto-cutover --set throttle.active_per_core=16"#
         );
-        let wish = parsed().unwrap();
+        let wish = parsed(words(SETTINGS)).unwrap();
         assert_eq!(wish.table, TABLE);
         assert!(
             wish.settings

@@ -5,6 +5,7 @@ use corridor_testbed::toast::ToastRun;
 use corridor_testbed::traffic::Comparison;
 use serde::Serialize;
 
+use super::diagnosis::Diagnosis;
 use super::figures::Figures;
 use super::passage::OpenSetting;
 use super::stage::{Application, Place};
@@ -33,9 +34,13 @@ pub(super) struct Document {
     pub(super) application: Application,
     /// The used ids.
     pub(super) incident: ToastRun,
+    /// What `corridor check` said in it.
+    pub(super) diagnosis: Option<Diagnosis>,
     /// The incident went on until the end; otherwise the ids were walked through once.
     pub(super) is_incident_held: bool,
-    /// What was carried out.
+    /// The quick way out, where one was taken.
+    pub(super) relief: Option<String>,
+    /// What was carried out, in the end.
     pub(super) command: String,
     /// What in it is not the default, and why.
     pub(super) settings: &'static [OpenSetting],
@@ -68,8 +73,8 @@ pub(super) struct Document {
 /// A cluster that outlives the demo.
 #[derive(Debug, Serialize)]
 pub(super) struct Kept {
-    /// The migration; it waits for `finish`.
-    pub(super) migration: String,
+    /// The migration; it waits for `finish`. None after a relief.
+    pub(super) migration: Option<String>,
     /// Where it is, and how to end it.
     #[serde(flatten)]
     pub(super) place: Place,
@@ -80,13 +85,7 @@ pub(super) fn text(document: &Document) -> String {
     let mut lines = vec![String::new()];
     lines.extend(table(&document.phases));
     lines.push(String::new());
-    for claim in &document.claims {
-        let (mark, how) = match claim.holds {
-            true => ("  [x] ", Paint::Good),
-            false => ("  [ ] ", Paint::Bad),
-        };
-        lines.push(paint(how, &hang(mark, &harmless(&claim.words))));
-    }
+    lines.extend(claim_lines(&document.claims));
     lines.push(String::new());
     lines.push(conclusion(document));
     lines.push(paint(
@@ -102,6 +101,17 @@ pub(super) fn text(document: &Document) -> String {
     lines.join("\n")
 }
 
+/// What is proven, and what is not.
+pub(super) fn claim_lines(claims: &[Claim]) -> impl Iterator<Item = String> {
+    claims.iter().map(|claim| {
+        let (mark, how) = match claim.holds {
+            true => ("  [x] ", Paint::Good),
+            false => ("  [ ] ", Paint::Bad),
+        };
+        paint(how, &hang(mark, &harmless(&claim.words)))
+    })
+}
+
 fn conclusion(document: &Document) -> String {
     let took = seconds(document.elapsed_ms as f64 / 1_000.0);
     let moved = seconds(document.move_ms as f64 / 1_000.0);
@@ -113,32 +123,49 @@ fn conclusion(document: &Document) -> String {
         );
         return paint(Paint::Bad, &hang("", &text));
     }
+    if document.cutover.is_none() {
+        let text = format!(
+            "Proven: the application was relieved in {moved} while it went on writing; nothing was lost and latency is back. \
+             It holds for a while, and no id is free that was not; what lasts is a move. All of it took {took}."
+        );
+        return paint(Paint::Good, &hang("", &text));
+    }
     let still = match document.is_incident_held {
         true => {
             " The ids are still used up; the new partitions have TOAST relations of their own, with all ids free."
         }
         false => "",
     };
+    let relieved = match &document.relief {
+        Some(_) => "the application was relieved as recommended; then ",
+        None => "",
+    };
     let text = format!(
-        "Proven: a table of {} rows was moved in {moved} out of the incident while the application wrote to it; \
+        "Proven: {relieved}a table of {} rows was moved in {moved} out of the incident while the application wrote to it; \
          nothing was lost and latency is back.{still} All of it took {took}.",
         grouped(document.rows)
     );
     paint(Paint::Good, &hang("", &text))
 }
 
-fn kept_words(kept: &Kept) -> Vec<String> {
+/// How one goes on with a cluster that is left up, and how it ends.
+pub(super) fn kept_words(kept: &Kept) -> Vec<String> {
     let on = format!("corridor --database {}", kept.place.url);
     let mut lines = vec![
         String::new(),
         "The cluster is left up:".to_owned(),
         format!("  {}", kept.place.url),
-        hang("", "The way back is open; the old table is kept until `finish`:"),
-        format!("  {on} status {}", kept.migration),
-        format!("  {on} rollback {}", kept.migration),
-        format!("  {on} finish {} --drop", kept.migration),
-        "To end it and remove its files:".to_owned(),
     ];
+    if let Some(migration) = &kept.migration {
+        lines.push(hang(
+            "",
+            "The way back is open; the old table is kept until `finish`:",
+        ));
+        lines.push(format!("  {on} status {migration}"));
+        lines.push(format!("  {on} rollback {migration}"));
+        lines.push(format!("  {on} finish {migration} --drop"));
+    }
+    lines.push("To end it and remove its files:".to_owned());
     lines.extend(kept.place.stop.iter().map(|command| format!("  {command}")));
     lines
 }

@@ -1,9 +1,8 @@
 //! A latency over time in one line of text. Pure.
 
+use crate::output::density::LEVELS;
 use crate::output::text::{Paint, paint};
 
-/// From low to high.
-const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 /// The lowest level ends here.
 pub(super) const LOW_MS: f64 = 1.0;
 /// The highest level begins here.

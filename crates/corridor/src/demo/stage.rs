@@ -12,7 +12,7 @@ use super::figures::Counters;
 use crate::fault::DEMO;
 
 /// The database of everything.
-const DATABASE: &str = "postgres";
+pub(super) const DATABASE: &str = "postgres";
 /// The table that is moved.
 pub(super) const TABLE: &str = "public.persons";
 /// Used ids that an insert meets when the incident is held. Below 50,000 the walks are too short to be one.
@@ -20,8 +20,9 @@ const DEPTH_IDS: u32 = 120_000;
 /// The whole run: the depth, the guard that holding needs (100,000 where the server's memory is reached through its
 /// user), and something for holes.
 const RUN_IDS: u32 = 260_000;
-/// Where the incident cannot be held the run is walked through once, at about a million ids a second.
-const RUN_IDS_UNHELD: u32 = 2_000_000;
+/// Where the incident cannot be held the run is walked through once, at about a million ids a second: a fifth of the
+/// phase that shows it.
+const RUN_IDS_UNHELD_PER_S: u32 = 200_000;
 
 /// The application. A rate that two cores carry with ease: without one the clients would take whatever the server
 /// gives, and its latency would say nothing. Few clients, since in the incident each one occupies a core, and the move
@@ -62,11 +63,7 @@ pub(super) struct Stage {
 impl Stage {
     /// Starts the cluster.
     pub(super) async fn set_up(major: Option<u32>, rows: u64) -> Result<Stage, Halt> {
-        let major = match major {
-            Some(major) => major,
-            None => choose(&Servers::find())?,
-        };
-        let options = ClusterOptions::new(major)
+        let options = ClusterOptions::new(self::major(major)?)
             .setting("shared_buffers", "256MB")
             // A checkpoint in one phase and none in the other would be taken for a difference.
             .setting("checkpoint_timeout", "30min");
@@ -102,8 +99,13 @@ impl Stage {
     }
 
     /// Uses ids up, in a row, and leaves the counter behind them: nobody notices yet.
-    pub(super) async fn use_ids_up(&self) -> Result<ToastRun, Halt> {
-        let ids = if self.can_hold { RUN_IDS } else { RUN_IDS_UNHELD };
+    /// `seconds`: how long the phase is that is to show it.
+    pub(super) async fn use_ids_up(&self, seconds: u64) -> Result<ToastRun, Halt> {
+        let ids = match self.can_hold {
+            true => RUN_IDS,
+            // No phase is so long that this would not do.
+            false => RUN_IDS_UNHELD_PER_S.saturating_mul(seconds.min(100) as u32),
+        };
         let run = fill_toast_run(&self.url(), TABLE, ids).await?;
         self.run(include_str!("../../sql/demo/vacuum.sql")).await?;
         Ok(run)
@@ -148,6 +150,16 @@ impl Stage {
         Ok(())
     }
 
+    /// The counter is at the beginning of the used ids again.
+    pub(super) fn put_back(&self, run: &ToastRun) -> Result<(), Halt> {
+        Ok(self.cluster.oid_counter()?.set(run.first_id)?)
+    }
+
+    /// New values go out of line again.
+    pub(super) async fn undo_inline(&self) -> Result<(), Halt> {
+        self.run(include_str!("../../sql/demo/undo_inline.sql")).await
+    }
+
     /// The counter is among the used ids.
     pub(super) fn is_among_used(&self, run: &ToastRun) -> Result<bool, Halt> {
         let next = self.cluster.oid_counter()?.get()?;
@@ -172,22 +184,32 @@ impl Stage {
 
     /// Lets the cluster outlive the process.
     pub(super) fn keep(&self) -> Result<Place, Halt> {
-        let stop = vec![
-            // A fast shutdown; pg_ctl would refuse to run as root.
-            format!("kill -INT {}", self.cluster.server_pid()?),
-            format!("rm -r {}", self.cluster.directory().display()),
-        ];
-        self.cluster.keep()?;
-        Ok(Place {
-            url: self.url(),
-            stop,
-        })
+        leave_up(&self.cluster, self.url())
     }
 
     async fn run(&self, sql: &str) -> Result<(), Halt> {
         let client = connect(&self.url()).await?;
         client.batch_execute(sql).await.map_err(Fault::from_driver)?;
         Ok(())
+    }
+}
+
+/// Lets a cluster outlive the process.
+pub(super) fn leave_up(cluster: &Cluster, url: String) -> Result<Place, Halt> {
+    let stop = vec![
+        // A fast shutdown; pg_ctl would refuse to run as root.
+        format!("kill -INT {}", cluster.server_pid()?),
+        format!("rm -r {}", cluster.directory().display()),
+    ];
+    cluster.keep()?;
+    Ok(Place { url, stop })
+}
+
+/// The version that is wanted, else the one that suits best.
+pub(super) fn major(wanted: Option<u32>) -> Result<u32, Halt> {
+    match wanted {
+        Some(major) => Ok(major),
+        None => choose(&Servers::find()),
     }
 }
 

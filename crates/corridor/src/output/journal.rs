@@ -3,10 +3,27 @@
 use corridor_migration::store::Entry;
 use serde_json::Value;
 
+use super::status::reason;
 use super::text::{Paint, hang, harmless, paint};
 
 /// One entry: when, what, then the rest and who.
 pub(crate) fn entry(entry: &Entry) -> String {
+    let mut rest = words_of(entry);
+    rest.push(format!("by {}", entry.actor));
+    let at = harmless(&moment(&entry.at));
+    let text = hang(&format!("{at}  "), &harmless(&rest.join("; ")));
+    text.replacen(&at, &paint(Paint::Dim, &at), 1)
+}
+
+/// The time of day and what happened, for a line that may be cut.
+pub(crate) fn brief(entry: &Entry) -> (String, String) {
+    let time = entry.at.split_once('T').map_or("", |(_, time)| time);
+    let time = time.split('.').next().unwrap_or(time);
+    (time.to_owned(), words_of(entry).join("; "))
+}
+
+/// What happened, and what else is known.
+fn words_of(entry: &Entry) -> Vec<String> {
     let event = entry.event.replace('_', " ");
     let mut rest = vec![match (&entry.operation, event.strip_prefix("operation ")) {
         (Some(operation), Some(event)) => format!("{operation} {event}"),
@@ -19,10 +36,7 @@ pub(crate) fn entry(entry: &Entry) -> String {
         rest.push(format!("{from} -> {to}"));
     }
     rest.extend(details(&entry.detail));
-    rest.push(format!("by {}", entry.actor));
-    let at = harmless(&moment(&entry.at));
-    let text = hang(&format!("{at}  "), &harmless(&rest.join("; ")));
-    text.replacen(&at, &paint(Paint::Dim, &at), 1)
+    rest
 }
 
 /// `2026-11-20T10:25:29.123Z` as `2026-11-20 10:25:29Z`.
@@ -43,9 +57,13 @@ fn details(detail: &Value) -> Vec<String> {
     };
     members
         .iter()
-        // Who did it stands at the end of every entry.
-        .filter(|(key, _)| *key != "by")
+        // Who did it stands at the end of every entry; `holders` has a line for each of the `sessions`.
+        .filter(|(key, _)| !matches!(key.as_str(), "by" | "sessions"))
         .filter_map(|(key, value)| {
+            if let ("reasons", Some(reasons)) = (key.as_str(), value.as_array()) {
+                let reasons: Vec<String> = reasons.iter().filter_map(reason).collect();
+                return (!reasons.is_empty()).then(|| reasons.join("; "));
+            }
             let text = words(value)?;
             // A text that speaks for itself needs no key.
             Some(match key.as_str() {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use tokio::task::JoinHandle;
 
 use super::Output;
-use super::status::next_commands;
+use super::status::{ONE_WAY, has_sense_one_way, next_commands};
 use super::text::{Paint, hang, harmless, paint};
 use crate::command::Context;
 use crate::run::Outcome;
@@ -86,9 +86,15 @@ impl Farewell {
     }
 }
 
-/// Shows what came of it, and what can be done next.
-pub(crate) fn show(output: &Output, name: &Name, outcome: &Outcome, exit: u8) -> Result<()> {
-    let next = next(name, outcome);
+/// Shows what came of it, and what can be done next. `is_one_way`: it waits behind its cut-over, without a way back.
+pub(crate) fn show(
+    output: &Output,
+    name: &Name,
+    outcome: &Outcome,
+    exit: u8,
+    is_one_way: bool,
+) -> Result<()> {
+    let next = next(name, outcome, is_one_way);
     if output.is_json() {
         let what = What::of(outcome);
         let next = next.into_iter().map(|(command, _)| command).collect();
@@ -99,8 +105,51 @@ pub(crate) fn show(output: &Output, name: &Name, outcome: &Outcome, exit: u8) ->
             next,
         });
     }
-    let (how, words) = words(outcome, exit);
+    let (how, words) = match is_one_way {
+        true => (Paint::Wait, ONE_WAY.to_owned()),
+        false => words(outcome, exit),
+    };
     let mut text = paint(how, &hang("", &harmless(&format!("{name}: {words}"))));
+    for (command, why) in next {
+        text.push('\n');
+        text.push_str(&hang(&format!("  {command:<30}  "), why));
+    }
+    output.data(&text)
+}
+
+/// The same for a migration of a person's own.
+pub(crate) fn show_data(output: &Output, name: &Name, outcome: &Outcome, exit: u8) -> Result<()> {
+    let verbs: Vec<Verb> = match outcome {
+        Outcome::Ended(state) => allowed(state),
+        Outcome::Waits(for_what) => allowed(&State::Waiting { for_what: *for_what }),
+        Outcome::Paused { .. } | Outcome::Interrupted => vec![Verb::Resume],
+    }
+    .into_iter()
+    .filter(|verb| !matches!(verb, Verb::Verify | Verb::Cutover))
+    .collect();
+    let next = super::status::next_commands_of(corridor_migration::data::KIND, name, &verbs);
+    if output.is_json() {
+        let what = What::of(outcome);
+        let next = next.into_iter().map(|(command, _)| command).collect();
+        return output.json_line(&OutcomeDocument {
+            what,
+            name,
+            exit,
+            next,
+        });
+    }
+    let (how, said) = match outcome {
+        Outcome::Waits(for_what) => {
+            let state = State::Waiting { for_what: *for_what };
+            (Paint::Wait, state.words_of(corridor_migration::data::KIND))
+        }
+        Outcome::Ended(state) => {
+            let how = if exit == 0 { Paint::Good } else { Paint::Bad };
+            (how, state.words_of(corridor_migration::data::KIND))
+        }
+        other => words(other, exit),
+    };
+    let mut text = paint(how, &hang("", &harmless(&format!("{name}: {said}"))));
     for (command, why) in next {
         text.push('\n');
         text.push_str(&hang(&format!("  {command:<30}  "), why));
@@ -138,11 +187,14 @@ fn paused(by: &str, why: &str) -> State {
 }
 
 /// What a person may ask for now; after an interruption the state is not known here, and `resume` always fits.
-fn next(name: &Name, outcome: &Outcome) -> Vec<(String, &'static str)> {
-    let verbs = match outcome {
+fn next(name: &Name, outcome: &Outcome, is_one_way: bool) -> Vec<(String, &'static str)> {
+    let mut verbs = match outcome {
         Outcome::Ended(state) => allowed(state),
         Outcome::Waits(for_what) => allowed(&State::Waiting { for_what: *for_what }),
         Outcome::Paused { .. } | Outcome::Interrupted => vec![Verb::Resume],
     };
+    if is_one_way {
+        verbs.retain(has_sense_one_way);
+    }
     next_commands(name, &verbs)
 }

@@ -1,11 +1,12 @@
 //! The page behind a code, and the list of all codes.
 
+use corridor_limits::tree::{Tree, drawing, runbook};
 use corridor_pg::{Code, Exit, Retry};
 use serde::Serialize;
 
 use super::fault::retry_word;
 use super::table::Table;
-use super::text::{Paint, hang, paint, paragraphs};
+use super::text::{Paint, hang, paint, paragraphs, width};
 
 /// A code as JSON.
 #[derive(Debug, Serialize)]
@@ -16,6 +17,16 @@ pub(crate) struct CodeDocument {
     retry: &'static str,
     exit: u8,
     page: &'static str,
+    /// What a finding's decision tree makes of it, in Markdown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    runbook: Option<String>,
+}
+
+/// The decision tree of a finding.
+fn tree_of(code: &Code) -> Option<&'static Tree> {
+    corridor_limits::check::trees()
+        .into_iter()
+        .find(|tree| tree.code.id == code.id)
 }
 
 impl CodeDocument {
@@ -28,6 +39,7 @@ impl CodeDocument {
             retry: retry_word(code.retry),
             exit: code.exit.code(),
             page: code.page,
+            runbook: tree_of(code).map(runbook),
         }
     }
 }
@@ -40,6 +52,7 @@ pub(crate) fn page(code: &Code) -> String {
         String::new(),
         paragraphs(code.page, 2),
         String::new(),
+        tree_of(code).map_or_else(String::new, decisions),
         hang(&label("What to do"), code.hint),
         hang(&label("Tried again"), retry_words(code.retry)),
         hang(
@@ -48,6 +61,20 @@ pub(crate) fn page(code: &Code) -> String {
         ),
     ]
     .join("\n")
+}
+
+/// The tree, and what each of its ways is.
+fn decisions(tree: &Tree) -> String {
+    let mut lines: Vec<String> = drawing(tree).lines().map(|line| format!("  {line}")).collect();
+    lines.push(String::new());
+    let ways = tree.root.ways();
+    // The longest is `negative-half`.
+    let widest = ways.iter().map(|way| width(way.id)).max().unwrap_or(0).max(11);
+    for way in ways {
+        lines.push(hang(&format!("  {:<widest$}  ", way.id), way.title));
+    }
+    lines.push(String::new());
+    lines.join("\n")
 }
 
 /// All codes, room by room.

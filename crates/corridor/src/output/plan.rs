@@ -1,6 +1,7 @@
 //! The plan of a move, and what to do with it.
 
 use corridor_move::MovePlan;
+use corridor_move::plan::MirrorSteps;
 use corridor_pg::Fault;
 use serde::Serialize;
 
@@ -14,6 +15,7 @@ pub(crate) struct PlanDocument<'a> {
     is_executable: bool,
     fault: Option<FaultDocument<'a>>,
     plan: &'a MovePlan,
+    mirror: MirrorSteps,
 }
 
 impl<'a> PlanDocument<'a> {
@@ -24,6 +26,7 @@ impl<'a> PlanDocument<'a> {
             is_executable: refusal.is_none(),
             fault: refusal.map(FaultDocument::of),
             plan,
+            mirror: plan.mirror_steps(),
         }
     }
 }

@@ -43,17 +43,23 @@ pub(crate) struct Board {
 
 impl Board {
     /// Starts to show what is said about `migration`, in the form that `output` asks for.
-    pub(crate) fn start(output: &Arc<Output>, migration: &Name) -> Result<Board> {
+    /// `is_worker`: this process is to do the work, and nobody else.
+    pub(crate) fn start(output: &Arc<Output>, migration: &Name, is_worker: bool) -> Result<Board> {
         let (queue, receiver) = sync_channel(QUEUE_MAX);
         let dropped = Arc::new(AtomicU64::new(0));
         let screen = Screen {
             output: Arc::clone(output),
             dropped: Arc::clone(&dropped),
-            scene: Scene::default(),
+            scene: Scene::of(migration.as_str()),
             started: Instant::now(),
-            waiting: format!(
-                "waiting for the worker at work; `corridor status {migration}` shows how far it is"
-            ),
+            waiting: match is_worker {
+                true => "taking it over; the lease of a worker that died must run out first".to_owned(),
+                false => {
+                    format!(
+                        "waiting for the worker at work; `corridor status {migration}` shows how far it is"
+                    )
+                }
+            },
         };
         let writer = std::thread::Builder::new()
             .name("progress".to_owned())

@@ -2,7 +2,9 @@
 
 use corridor_migration::status::Status;
 use corridor_migration::store::{Operation, Summary};
-use corridor_migration::{Name, OperationState, State, Verb, Wait};
+use corridor_migration::{Name, OperationState, Side, State, Verb, Wait};
+use corridor_move::run::gauge::Gauge;
+use serde::Serialize;
 use serde_json::Value;
 
 use super::journal::{moment, words};
@@ -10,6 +12,17 @@ use super::number::{figure, grouped, millis, percent, seconds};
 use super::progress::pending;
 use super::table::Table;
 use super::text::{Paint, hang, harmless, paint};
+use super::verification;
+
+/// All that is shown about one migration.
+#[derive(Debug, Serialize)]
+pub(crate) struct View {
+    /// What the migration's own rows say.
+    #[serde(flatten)]
+    pub(crate) status: Status,
+    /// What the mirror's tables say; `null` while there are none.
+    pub(crate) mirror: Option<Gauge>,
+}
 
 /// There is nothing to list.
 pub(crate) fn none(dbname: &str) -> String {
@@ -58,7 +71,8 @@ fn state_word(state: &State) -> &'static str {
 }
 
 /// Everything about one migration.
-pub(crate) fn block(status: &Status) -> String {
+pub(crate) fn block(view: &View) -> String {
+    let status = &view.status;
     let mut lines = vec![format!(
         "{}  {}",
         paint(Paint::Bold, status.name.as_str()),
@@ -77,14 +91,16 @@ pub(crate) fn block(status: &Status) -> String {
     if let Some(trouble) = trouble(status) {
         say("trouble", &trouble);
     }
-    if status.worker.is_alive
-        && let Some(changes) = status
-            .worker
-            .progress
-            .get("pending_changes")
-            .and_then(Value::as_i64)
+    if let Some(text) = waiting_changes(view) {
+        say("pending", &text);
+    }
+    for (label, text) in status
+        .verifications
+        .first()
+        .map(verification::lines)
+        .unwrap_or_default()
     {
-        say("pending", &pending(changes));
+        say(label, &text);
     }
     let set: Vec<String> = status
         .settings
@@ -103,8 +119,8 @@ pub(crate) fn block(status: &Status) -> String {
         say("ended", &moment(at));
     }
     lines.push(String::new());
-    lines.extend(status.operations.iter().map(|one| operation(one, status)));
-    let next = next_commands(&status.name, &status.allowed);
+    lines.extend(status.operations.iter().map(|one| operation(one, view)));
+    let next = next_commands_of(&status.kind, &status.name, &status.allowed);
     if !next.is_empty() {
         lines.push(String::new());
     }
@@ -114,7 +130,22 @@ pub(crate) fn block(status: &Status) -> String {
     lines.join("\n")
 }
 
-fn worker(status: &Status) -> String {
+/// What a move without a way back says behind its cut-over.
+pub(crate) const ONE_WAY: &str = "cut over, one way; waits for `finish`";
+
+/// Without a way back nothing is kept in step: there is nothing to go back to, and nothing to compare.
+pub(crate) fn take_way_back(status: &mut Status) {
+    ONE_WAY.clone_into(&mut status.words);
+    status.allowed.retain(has_sense_one_way);
+}
+
+/// What can be asked for behind the cut-over of a move without a way back.
+pub(crate) fn has_sense_one_way(verb: &Verb) -> bool {
+    !matches!(verb, Verb::Rollback | Verb::Verify)
+}
+
+/// Who works on it, or why nobody does.
+pub(super) fn worker(status: &Status) -> String {
     let worker = &status.worker;
     let age = millis(worker.heartbeat_age_ms);
     match (&worker.holder, worker.is_alive) {
@@ -134,7 +165,7 @@ fn worker(status: &Status) -> String {
 }
 
 /// Why the copy holds.
-fn throttle(status: &Status) -> Vec<String> {
+pub(super) fn throttle(status: &Status) -> Vec<String> {
     let reasons = match status.throttle.get("reasons") {
         Some(reasons) => reasons.as_array(),
         None => status.throttle.as_array(),
@@ -143,7 +174,7 @@ fn throttle(status: &Status) -> Vec<String> {
 }
 
 /// A reason of the throttle, read back from the heartbeat.
-fn reason(reason: &Value) -> Option<String> {
+pub(super) fn reason(reason: &Value) -> Option<String> {
     let signal = reason.get("signal").and_then(Value::as_str)?;
     let unit = match reason.get("unit").and_then(Value::as_str) {
         Some("ms") => " ms",
@@ -164,7 +195,7 @@ fn reason(reason: &Value) -> Option<String> {
 }
 
 /// What the living worker last tried in vain, when nothing came after it.
-fn trouble(status: &Status) -> Option<String> {
+pub(super) fn trouble(status: &Status) -> Option<String> {
     if !status.worker.is_alive {
         return None;
     }
@@ -177,24 +208,50 @@ fn trouble(status: &Status) -> Option<String> {
     busy.filter(|_| matches!(status.state, corridor_migration::StateName::CuttingOver))
 }
 
-fn operation(operation: &Operation, status: &Status) -> String {
-    let is_live = operation.state == OperationState::Running && status.worker.is_alive;
-    let (mark, how) = match operation.state {
+/// Changes that wait: what the log says, else what the living worker said last.
+pub(super) fn pending_changes(view: &View) -> Option<i64> {
+    let worker = &view.status.worker;
+    let said = worker.progress.get("pending_changes").and_then(Value::as_i64);
+    let counted = view.mirror.as_ref().and_then(|mirror| mirror.pending_changes);
+    counted.or(said.filter(|_| worker.is_alive))
+}
+
+/// The same in words, or why nobody can say.
+pub(super) fn waiting_changes(view: &View) -> Option<String> {
+    match pending_changes(view) {
+        Some(changes) => Some(pending(changes)),
+        None => view
+            .mirror
+            .as_ref()?
+            .unread
+            .as_ref()
+            .map(|why| format!("unknown: {why}")),
+    }
+}
+
+/// The mark of an operation's state.
+pub(super) fn mark(state: OperationState) -> (&'static str, Paint) {
+    match state {
         OperationState::Pending => ("[ ]", Paint::Dim),
         OperationState::Running => ("[>]", Paint::Wait),
         OperationState::Done => ("[x]", Paint::Good),
         OperationState::Failed => ("[!]", Paint::Bad),
         OperationState::Undone => ("[-]", Paint::Dim),
-    };
+    }
+}
+
+fn operation(operation: &Operation, view: &View) -> String {
+    let worker = &view.status.worker;
+    let is_live = operation.state == OperationState::Running && worker.is_alive;
+    let (mark, how) = mark(operation.state);
     let mut parts = Vec::new();
     match (operation.state, operation.took_ms) {
         (OperationState::Pending, _) | (_, None) => {}
         (OperationState::Running, Some(ms)) => parts.push(format!("for {}", seconds(ms / 1_000.0))),
         (_, Some(ms)) => parts.push(format!("took {}", seconds(ms / 1_000.0))),
     }
-    if is_live {
-        parts.extend(live(operation, &status.worker.progress));
-    }
+    let said = live(operation, &worker.progress).filter(|_| is_live);
+    parts.extend(said.or_else(|| copied(operation, view.mirror.as_ref())));
     parts.extend(kept(&operation.progress));
     if operation.attempts > 1 {
         parts.push(format!("begun {} times", operation.attempts));
@@ -236,6 +293,25 @@ fn live(operation: &Operation, progress: &Value) -> Option<String> {
         ));
     }
     Some(text)
+}
+
+/// What the ledger says about a copy that is not done.
+fn copied(operation: &Operation, mirror: Option<&Gauge>) -> Option<String> {
+    let mirror = mirror.filter(|mirror| mirror.side == Side::BeforeCutover && !mirror.is_copied)?;
+    let is_open = operation.attempts > 0 && operation.state != OperationState::Done;
+    if operation.name != "copy" || !is_open {
+        return None;
+    }
+    let (done, estimate) = (
+        mirror.rows_copied?.max(0) as u64,
+        mirror.rows_estimate.max(0) as u64,
+    );
+    Some(format!(
+        "{}, {} of about {} rows",
+        percent(done, estimate.max(done)),
+        grouped(done),
+        grouped(estimate.max(done))
+    ))
 }
 
 /// What the operation itself keeps about its progress, as far as it is for people.
@@ -285,25 +361,49 @@ pub(crate) fn next_commands(name: &Name, verbs: &[Verb]) -> Vec<(String, &'stati
         .collect()
 }
 
+/// As [`next_commands`], in the words of the migration's kind.
+pub(crate) fn next_commands_of(kind: &str, name: &Name, verbs: &[Verb]) -> Vec<(String, &'static str)> {
+    let all = next_commands(name, verbs);
+    if kind != corridor_migration::data::KIND {
+        return all;
+    }
+    all.into_iter()
+        .map(|(command, why)| {
+            let verb = command.split(' ').nth(1).unwrap_or_default();
+            let why = match verb {
+                "resume" if verbs.contains(&Verb::Start) => "begin",
+                "stop" => "end; what is done stays",
+                "rollback" => "take back what is done, the newest first",
+                "finish" => "keep it; no way back",
+                _ => why,
+            };
+            (command, why)
+        })
+        .collect()
+}
+
 /// What has to differ for a change to be worth a line: not the figures, which differ always.
-pub(crate) fn gist(status: &Status) -> String {
+pub(crate) fn gist(view: &View) -> String {
+    let status = &view.status;
     let operations: Vec<String> = status
         .operations
         .iter()
         .map(|one| format!("{}={}", one.name, one.state))
         .collect();
     format!(
-        "{} {} {:?} {} {}",
+        "{} {} {:?} {} {:?} {}",
         status.words,
         status.worker.is_alive,
         status.worker.holder,
         throttle(status).is_empty(),
+        status.verifications.first().map(|one| one.number),
         operations.join(" ")
     )
 }
 
 /// One line: when nobody can be shown a block.
-pub(crate) fn line(status: &Status) -> String {
+pub(crate) fn line(view: &View) -> String {
+    let status = &view.status;
     let mut parts = vec![status.words.clone()];
     let running = status
         .operations
@@ -327,22 +427,4 @@ pub(crate) fn line(status: &Status) -> String {
             .map(|reason| format!("held: {reason}")),
     );
     hang(&format!("{}: ", status.name), &harmless(&parts.join("; ")))
-}
-
-/// What was drawn last, to be drawn over.
-#[derive(Debug, Default)]
-pub(crate) struct Canvas {
-    lines: usize,
-}
-
-impl Canvas {
-    /// `text` in the place of what was drawn before. For a terminal only.
-    pub(crate) fn draw(&mut self, text: &str) -> String {
-        let before = match self.lines {
-            0 => String::new(),
-            lines => format!("\x1b[{lines}A\x1b[J"),
-        };
-        self.lines = text.lines().count();
-        format!("{before}{text}")
-    }
 }

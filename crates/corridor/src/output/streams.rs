@@ -68,6 +68,19 @@ impl Output {
         })
     }
 
+    /// Writes a frame that steers the terminal, painted only where paint is wanted. For a terminal only.
+    pub(crate) fn frame(&self, frame: &str) -> Result<()> {
+        let is_painted = anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never;
+        self.write_out(|| {
+            let mut out = io::stdout().lock();
+            match is_painted {
+                true => out.write_all(frame.as_bytes())?,
+                false => out.write_all(unpainted(frame).as_bytes())?,
+            }
+            out.flush()
+        })
+    }
+
     /// Writes one JSON document to stdout, with its version in front.
     pub(crate) fn document(&self, document: &impl Serialize) -> Result<()> {
         let text = serde_json::to_string_pretty(&Versioned::of(document)).map_err(not_json)?;
@@ -146,6 +159,24 @@ impl Output {
     }
 }
 
+/// Without the sequences that paint; those that move the cursor stay.
+fn unpainted(frame: &str) -> String {
+    let mut plain = String::with_capacity(frame.len());
+    let mut rest = frame;
+    while let Some(at) = rest.find("\x1b[") {
+        let (before, sequence) = rest.split_at(at);
+        let end = sequence[2..].find(|c: char| c.is_ascii_alphabetic());
+        let end = end.map_or(sequence.len(), |end| end + 3);
+        plain.push_str(before);
+        if !sequence[..end].ends_with('m') {
+            plain.push_str(&sequence[..end]);
+        }
+        rest = &sequence[end..];
+    }
+    plain.push_str(rest);
+    plain
+}
+
 /// A document with its version in front.
 #[derive(Serialize)]
 pub(crate) struct Versioned<'a, T: Serialize> {
@@ -166,4 +197,14 @@ impl<'a, T: Serialize> Versioned<'a, T> {
 
 fn not_json(error: serde_json::Error) -> Fault {
     Fault::new(&OUTPUT, format!("the document is no JSON: {error}")).caused_by(error)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn without_paint_the_cursor_still_moves() {
+        let frame = "\x1b[3A\r\x1b[1;31mbad\x1b[0m \u{1b}[Kgood\x1b[J";
+        assert_eq!(super::unpainted(frame), "\x1b[3A\rbad \x1b[Kgood\x1b[J");
+        assert_eq!(super::unpainted("x\x1b["), "x\x1b[");
+    }
 }

@@ -5,3 +5,4 @@
 #[path = "../it/driver.rs"]
 mod driver;
 mod incident;
+mod incidents;

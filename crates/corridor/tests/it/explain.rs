@@ -65,9 +65,38 @@ async fn every_code_has_a_page() {
 async fn a_code_is_found_as_people_type_it() {
     let run = corridor(&["explain", "pg2", "--json"]).run().await.expect_code(0);
     assert_eq!(run.json()["code"], "PG-002");
-    corridor(&["explain", "PG-999"])
-        .run()
-        .await
-        .expect_code(2)
-        .expect_fault("CLI-002");
+    for text in ["mov18", "MOV-18", "mov-018", "Mov_018"] {
+        let run = corridor(&["explain", text, "--json"]).run().await.expect_code(0);
+        assert_eq!(run.json()["code"], "MOV-018", "{text}");
+    }
+    for text in ["18", "018"] {
+        let run = corridor(&["explain", text]).run().await.expect_code(0);
+        assert!(
+            run.stdout.contains("PG-018")
+                && run.stdout.contains("MOV-018")
+                && !run.stdout.contains("MOV-019"),
+            "{}",
+            run.stdout
+        );
+        let value = corridor(&["explain", text, "--json"])
+            .run()
+            .await
+            .expect_code(0)
+            .json();
+        let codes = value["codes"].as_array().unwrap();
+        assert!(codes.len() > 1, "{value}");
+        assert!(
+            codes
+                .iter()
+                .all(|c| c["code"].as_str().unwrap().ends_with("-018")),
+            "{value}"
+        );
+    }
+    let unknown = ["MOB-018", "999", "key", ""];
+    for text in unknown {
+        let run = corridor(&["explain", text]).run().await.expect_code(2);
+        run.expect_fault("CLI-002");
+    }
+    let run = corridor(&["explain", "MOB-018"]).run().await;
+    assert!(run.stderr.contains("did you mean MOV-018?"), "{}", run.stderr);
 }

@@ -130,3 +130,52 @@ async fn a_schema_of_the_same_name_is_left_alone() {
             .expect_fault("MIG-001");
     }
 }
+
+/// A standby shows the plan, refuses to carry it out, and follows a move on its primary without changing anything.
+#[tokio::test]
+async fn a_read_only_server_refuses_a_move_and_shows_the_rest() {
+    let primary = Cluster::start(ClusterOptions::new(15)).await.unwrap();
+    let database = primary.fresh_database("read_only").await.unwrap();
+    let client = corridor_testbed::cluster::connect(&database.url).await.unwrap();
+    client
+        .batch_execute("create table t (id int primary key); insert into t select generate_series(1, 100)")
+        .await
+        .unwrap();
+    let replica = primary.replica("reader").await.unwrap();
+    let reader = replica.standby().url(&database.name);
+    let on_the_reader = |args: &[&str]| corridor(&[args, &["--database", &reader]].concat());
+    replica.wait_until_caught_up(&primary).await.unwrap();
+
+    let plan = on_the_reader(MOVE).run().await.expect_code(0);
+    assert!(plan.stdout.contains("public.t"), "{plan:?}");
+    for extra in [&["--execute"] as &[&str], &["--execute", "--json"]] {
+        let run = on_the_reader(&[MOVE, extra].concat()).run().await;
+        run.expect_code(4).expect_fault("PG-008");
+    }
+
+    // On the primary the move is made; the standby tells of it, and no order given there does anything.
+    let run = corridor_on(&database, &[MOVE, &["--execute"]].concat())
+        .run()
+        .await;
+    run.expect_code(5);
+    replica.wait_until_caught_up(&primary).await.unwrap();
+    let status = on_the_reader(&["status", "t"]).run().await.expect_code(0);
+    assert!(status.stdout.contains("waits for `cutover`"), "{status:?}");
+    on_the_reader(&["logs", "t"]).run().await.expect_code(0);
+    for args in [
+        &["cutover", "t"] as &[&str],
+        &["verify", "t"],
+        &["rollback", "t"],
+        &["pause", "t"],
+        &["set", "t", "nice=1"],
+    ] {
+        let run = on_the_reader(args).run().await;
+        run.expect_code(4).expect_fault("PG-008");
+    }
+    let state: String = client
+        .query_one("select state from corridor.migration", &[])
+        .await
+        .unwrap()
+        .get(0);
+    assert_eq!(state, "waiting");
+}

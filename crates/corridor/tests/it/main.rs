@@ -3,13 +3,33 @@
 // A test that cannot go on says so by panicking; one that takes long says how far it is.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
+mod checking;
+mod collecting;
 mod driver;
+mod dump;
+#[path = "../../../move/tests/it/dump_schema.rs"]
+mod dump_schema;
+mod durable;
 mod explain;
 mod faults;
+mod hooks;
 mod life;
+mod manual;
 mod migrations;
+mod monitoring;
+mod own;
+mod own_ready;
+mod partitioned;
 mod pgbench;
 mod plan;
+mod pooler;
+mod properties;
+mod roles;
+mod rotation;
 mod scale;
+mod serving;
 mod stage;
+mod terminal;
 mod usage;
+mod wanted;
+mod watching;

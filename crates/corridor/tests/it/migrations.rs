@@ -242,6 +242,18 @@ async fn settings_are_listed_set_and_given_back() {
         .expect_code(2)
         .expect_fault("MIG-003");
     assert!(run.stderr.contains("nobody"), "{}", run.stderr);
+    for args in [
+        &["status", "presons"] as &[&str],
+        &["logs", "presons"],
+        &["cutover", "presons"],
+    ] {
+        let run = on(args).run().await.expect_code(2).expect_fault("MIG-003");
+        assert!(
+            run.stderr.contains("presons; did you mean persons?"),
+            "{args:?}: {}",
+            run.stderr
+        );
+    }
 }
 
 #[tokio::test]

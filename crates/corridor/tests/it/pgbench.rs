@@ -35,7 +35,7 @@ fn program() -> std::path::PathBuf {
         .expect("pgbench is missing; script/setup installs it")
 }
 
-struct Pgbench {
+pub(crate) struct Pgbench {
     database: Database,
     client: Client,
     child: Child,
@@ -44,6 +44,17 @@ struct Pgbench {
 impl Pgbench {
     async fn start(label: &str, initialise: &[&str]) -> Pgbench {
         let database = database(label).await;
+        let url = database.url.clone();
+        Pgbench::start_by(database, &url, "prepared", initialise).await
+    }
+
+    /// Its clients connect by `url`, and send statements by `protocol`.
+    pub(crate) async fn start_by(
+        database: Database,
+        url: &str,
+        protocol: &str,
+        initialise: &[&str],
+    ) -> Pgbench {
         let run = Command::new(program())
             .args(["--initialize", "--quiet", "--scale=3"])
             .args(initialise)
@@ -53,9 +64,10 @@ impl Pgbench {
             .unwrap();
         assert!(run.status.success(), "{run:?}");
         let child = Command::new(program())
-            .args(["--protocol=prepared", "--client=8", "--jobs=2", "--no-vacuum"])
+            .args(["--client=8", "--jobs=2", "--no-vacuum"])
+            .arg(format!("--protocol={protocol}"))
             // Until it is told to end.
-            .args(["--time=600", &database.url])
+            .args(["--time=600", url])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -75,7 +87,7 @@ impl Pgbench {
     }
 
     /// Until so many more transactions have been committed.
-    async fn until_more(&mut self) {
+    pub(crate) async fn until_more(&mut self) {
         let history = "select count(*) from pgbench_history";
         let wanted = self.count(history).await + TRANSACTIONS;
         let search = async {
@@ -89,17 +101,17 @@ impl Pgbench {
     }
 
     /// A move up to the point where it waits for `finish`.
-    async fn move_accounts(&self, args: &[&str]) {
+    pub(crate) async fn move_accounts(&self, args: &[&str]) {
         let args = [MOVE, args].concat();
         corridor_on(&self.database, &args).run().await.expect_code(5);
     }
 
-    async fn corridor(&self, args: &[&str]) {
+    pub(crate) async fn corridor(&self, args: &[&str]) {
         corridor_on(&self.database, args).run().await.expect_code(0);
     }
 
     /// What `pgbench_accounts` is.
-    async fn kind(&self) -> String {
+    pub(crate) async fn kind(&self) -> String {
         let sql = "select relkind::text from pg_class where oid = 'pgbench_accounts'::regclass";
         self.client.query_one(sql, &[]).await.unwrap().get(0)
     }
@@ -113,7 +125,7 @@ impl Pgbench {
     }
 
     /// Ends it, in good order: no transaction failed, and the sums agree.
-    async fn settle(self) {
+    pub(crate) async fn settle(self) {
         // The signal with which its own timer ends it.
         let pid = self.child.id().unwrap().to_string();
         let sent = Command::new("kill").args(["-s", "ALRM", &pid]).status().await;

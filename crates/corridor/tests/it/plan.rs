@@ -103,6 +103,83 @@ async fn a_plan_shows_everything_and_changes_nothing() {
     assert_eq!(schemas, 0);
 }
 
+/// The view, the capture, both forms of `finish` and both ways back, with their locks: in the text and as JSON.
+#[tokio::test]
+async fn a_plan_has_all_that_would_be_done() {
+    let (database, client) = with("whole", PERSONS).await;
+    client
+        .batch_execute("create view taken as select 1 as one")
+        .await
+        .unwrap();
+    let args = [
+        movement("persons", BY_HASH),
+        vec!["--fallback-view", "old_and_new"],
+    ]
+    .concat();
+    let run = corridor_on(&database, &args).run().await.expect_code(0);
+    let flat = run.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    for text in [
+        "create view public.old_and_new as select",
+        "grant select on public.old_and_new to postgres;",
+        "create trigger corridor_capture_n_fwd_old after delete on public.persons",
+        "create trigger corridor_capture_n_rev_truncate after truncate on public.persons_p0",
+        "set schema corridor_retired;",
+        "`finish --drop`, instead: the old table is dropped drop table public.persons__c_old_",
+        "drop trigger if exists corridor_capture_n_fwd_key on public.persons;",
+        "the tables change places again",
+    ] {
+        assert!(flat.contains(text), "{text:?} is not in\n{}", run.stdout);
+    }
+    let (_, back) = flat.split_once("The way back").unwrap();
+    let (before, after) = back.split_once("after it, until finish").unwrap();
+    assert!(
+        before.contains("ACCESS EXCLUSIVE on public.persons, "),
+        "{before}"
+    );
+    assert!(
+        after.contains("ACCESS EXCLUSIVE on public.persons and its partitions, "),
+        "{after}"
+    );
+    assert!(after.contains("rename to persons;"), "{after}");
+    let value = corridor_on(&database, &[args, vec!["--json"]].concat())
+        .run()
+        .await
+        .expect_code(0)
+        .json();
+    let plan = &value["plan"];
+    for steps in [
+        &plan["fallback_view"]["drop"],
+        &plan["drop_target"],
+        &plan["drop_parked"],
+        &value["mirror"]["capture"],
+        &value["mirror"]["end_capture"],
+        &value["mirror"]["capture_back"],
+        &value["mirror"]["end_capture_back"],
+    ] {
+        for step in steps.as_array().unwrap() {
+            assert!(
+                step["sql"].is_string() && step["locks"][0]["mode"].is_string(),
+                "{step}"
+            );
+        }
+        assert!(!steps.as_array().unwrap().is_empty());
+    }
+    assert_eq!(plan["clean_up_locks"].as_array().unwrap().len(), 1);
+    assert_eq!(plan["finish_locks"].as_array().unwrap().len(), 2);
+    for (view, code, exit) in [
+        ("taken", "MOV-112", 4),
+        ("nowhere.both", "PG-014", 4),
+        ("a b", "PG-020", 2),
+    ] {
+        let args = [movement("persons", BY_HASH), vec!["--fallback-view", view]].concat();
+        corridor_on(&database, &args)
+            .run()
+            .await
+            .expect_code(exit)
+            .expect_fault(code);
+    }
+}
+
 #[tokio::test]
 async fn a_plan_that_is_refused_is_shown_all_the_same() {
     let (database, _client) = with("refused", PERSONS).await;
@@ -117,6 +194,10 @@ async fn a_plan_that_is_refused_is_shown_all_the_same() {
             .expect_fault("MOV-025");
         assert!(run.stdout.contains("public.persons"), "{}", run.stdout);
         assert!(run.stderr.contains("nothing was changed"), "{}", run.stderr);
+        // What is lost is said once, in the plan.
+        let flat = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let both = format!("{} {}", flat(&run.stdout), flat(&run.stderr));
+        assert_eq!(both.matches("guarantees today").count(), 1, "{both}");
         let args = [args, vec!["--json"]].concat();
         let value = corridor_on(&database, &args).run().await.expect_code(4).json();
         assert_eq!(
@@ -138,6 +219,8 @@ async fn what_is_no_table_to_move_is_refused() {
          create view a_view as select 1 as one;
          create table parted (a int primary key) partition by hash (a);
          create table child partition of parted for values with (modulus 1, remainder 0);
+         create table deep (a int primary key) partition by hash (a);
+         create table deeper partition of deep for values with (modulus 1, remainder 0) partition by hash (a);
          create extension postgres_fdw;
          create server elsewhere foreign data wrapper postgres_fdw;
          create foreign table far (a int) server elsewhere;
@@ -156,7 +239,7 @@ async fn what_is_no_table_to_move_is_refused() {
         ("no_key", same, "MOV-018", 4),
         ("unlogged", same, "MOV-012", 4),
         ("a_view", same, "MOV-010", 4),
-        ("parted", same, "MOV-016", 4),
+        ("deep", same, "MOV-016", 4),
         ("child", same, "MOV-015", 4),
         ("far", same, "MOV-013", 4),
         ("pg_catalog.pg_class", same, "MOV-014", 4),
@@ -183,7 +266,7 @@ async fn what_is_no_table_to_move_is_refused() {
         .await
         .expect_code(4);
     assert!(
-        run.stderr.contains("personnel"),
+        run.stderr.contains("did you mean public.personnel?"),
         "what comes near is named: {}",
         run.stderr
     );

@@ -41,6 +41,11 @@ impl Stage {
     }
 
     pub(crate) async fn with_rows(label: &str, rows: u64) -> Stage {
+        Stage::set_up(label, rows, "").await
+    }
+
+    /// `setup` is run before the traffic begins.
+    pub(crate) async fn set_up(label: &str, rows: u64, setup: &str) -> Stage {
         let database = database(label).await;
         Table::persons("persons", rows)
             .create(&database.url)
@@ -48,7 +53,7 @@ impl Stage {
             .unwrap();
         let client = corridor_testbed::cluster::connect(&database.url).await.unwrap();
         client
-            .batch_execute("create table gate (); analyze persons")
+            .batch_execute(&format!("{setup}; create table gate (); analyze persons"))
             .await
             .unwrap();
         let options = TrafficOptions {

@@ -10,7 +10,17 @@ const VERBS: &[&str] = &[
 async fn help_and_version_are_data() {
     let help = corridor(&["--help"]).run().await.expect_code(0);
     assert!(help.stdout.contains("Exit codes:") && help.stderr.is_empty());
-    for verb in VERBS.iter().chain(&["move", "status", "explain", "demo"]) {
+    for verb in VERBS.iter().chain(&[
+        "check",
+        "watch",
+        "move",
+        "migration",
+        "gate",
+        "serve",
+        "status",
+        "explain",
+        "demo",
+    ]) {
         assert!(
             help.stdout.contains(&format!("  {verb} ")),
             "{verb}: {}",
@@ -19,7 +29,7 @@ async fn help_and_version_are_data() {
         let own = corridor(&[verb, "--help"]).run().await.expect_code(0);
         assert!(own.stdout.contains(&format!("corridor {verb}")), "{}", own.stdout);
     }
-    for later in ["check", "lint", "migration", "gate", "serve"] {
+    for later in ["lint", "maintain"] {
         corridor(&[later]).run().await.expect_code(2);
     }
     let version = corridor(&["--version"]).run().await.expect_code(0);

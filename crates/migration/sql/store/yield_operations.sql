@@ -1,4 +1,4 @@
--- Purpose: another operation begins: whichever runs gives way to it, and begins anew later.
+-- Purpose: another operation begins, or a cut-over was given up: whichever runs gives way, and begins anew later.
 -- Locks: row exclusive on corridor.operation, the rows that run
 -- Oldest version: 14
 update corridor.operation

@@ -29,6 +29,8 @@ pub struct Settings {
     pub cutover_attempts: u32,
     /// `lease.ttl_ms`
     pub lease_ttl_ms: u64,
+    /// `log.slot_max_bytes`
+    pub log_slot_max_bytes: u64,
     /// `throttle.interval_ms`
     pub throttle_interval_ms: u64,
     /// `throttle.<signal>`
@@ -82,6 +84,7 @@ impl Settings {
             cutover_lock_budget_ms: number("cutover.lock_budget_ms")?,
             cutover_attempts: small("cutover.attempts")?,
             lease_ttl_ms: number("lease.ttl_ms")?,
+            log_slot_max_bytes: number("log.slot_max_bytes")?,
             throttle_interval_ms: number("throttle.interval_ms")?,
             limits,
             custom_query: (!query.is_empty()).then_some(query),

@@ -85,6 +85,13 @@ fn figure(text: &str, unit: Unit) -> Option<f64> {
     figure.is_finite().then_some(figure)
 }
 
+/// A time with its unit, in milliseconds: `500ms`, `5s`, `30min`, `2h`. `None` when it cannot be read or has no unit.
+pub(crate) fn time_with_unit_ms(text: &str) -> Option<f64> {
+    let text = text.trim();
+    let has_unit = text.ends_with(|c: char| c.is_ascii_alphabetic());
+    has_unit.then(|| figure(text, Unit::Ms))?
+}
+
 fn time_ms(suffix: &str) -> Option<f64> {
     match suffix {
         "ms" => Some(1.0),

@@ -4,11 +4,11 @@ use corridor_pg::{Fault, FaultContext, Result};
 use serde_json::{Value, json};
 use tokio_postgres::{GenericClient, Transaction};
 
-use super::{journal, object_text, state, state_columns, stored_text};
+use super::{journal, object_text, state_columns, state_of, stored_text};
 use crate::fault::{EVENT_OUT_OF_PLACE, NO_SUCH_MIGRATION, NO_SUCH_OPERATION, UNREADABLE_ROW};
 use crate::lease::Lease;
 use crate::operation::{OperationEvent, OperationState};
-use crate::state::State;
+use crate::state::{State, Wait};
 use crate::step::{Action, Event, step};
 
 /// What a transition led to.
@@ -38,7 +38,7 @@ async fn read(client: &impl GenericClient, migration_id: i64, sql: &str) -> Resu
         .await
         .doing(|| "reading the state of the migration")?
         .ok_or_else(|| Fault::new(&NO_SUCH_MIGRATION, format!("id {migration_id}")))?;
-    state(&row)
+    state_of(&row)
 }
 
 /// Applies `event` in the caller's transaction: holds the fence, asks [`step`], writes state, operation and journal.
@@ -77,6 +77,16 @@ pub async fn apply(tx: &Transaction<'_>, lease: &Lease, event: &Event) -> Result
         }
         _ => {}
     }
+    let is_waiting = matches!(
+        next,
+        State::Waiting {
+            for_what: Wait::Cutover
+        }
+    );
+    if (is_waiting || next.is_final()) && next != from {
+        // A cut-over that was given up runs no more; it begins anew when it is asked for again. Nothing runs behind the end.
+        yield_operations(tx, id, "").await?;
+    }
     if next != from {
         let (name, detail) = state_columns(&next);
         tx.execute(
@@ -103,6 +113,17 @@ pub async fn apply(tx: &Transaction<'_>, lease: &Lease, event: &Event) -> Result
     })
 }
 
+/// Whichever operation runs, save `operation`, is not at work any more.
+async fn yield_operations(tx: &Transaction<'_>, migration_id: i64, operation: &str) -> Result<()> {
+    tx.execute(
+        include_str!("../../sql/store/yield_operations.sql"),
+        &[&migration_id, &operation],
+    )
+    .await
+    .doing(|| "letting another operation go first")?;
+    Ok(())
+}
+
 /// What the journal keeps of an event beside its name and its operation.
 fn detail_of(event: &Event) -> Value {
     match event {
@@ -111,6 +132,7 @@ fn detail_of(event: &Event) -> Value {
         Event::OperationFailed { code, detail, .. } | Event::WorkFailed { code, detail } => {
             json!({ "code": code, "detail": stored_text(detail) })
         }
+        Event::Skipped { by, why } => json!({ "by": stored_text(by), "why": stored_text(why) }),
         Event::CutoverGivenUp { why } => json!({ "why": stored_text(why) }),
         Event::OwnershipAmbiguous { what } => json!({ "what": stored_text(what) }),
         Event::OwnershipResolved { side } => json!({ "side": side }),
@@ -177,6 +199,29 @@ pub async fn write_operation_progress(
     Ok(())
 }
 
+/// Adds to the progress of an operation, also of one that is over: what an operation leaves behind may be finished after
+/// the next one has begun.
+///
+/// Locks: one row of `corridor.operation`.
+///
+/// # Errors
+/// When the lease is lost.
+pub async fn note_operation_progress(
+    tx: &Transaction<'_>,
+    lease: &Lease,
+    operation: &str,
+    progress: &Value,
+) -> Result<()> {
+    lease.fence().hold(tx).await?;
+    tx.execute(
+        include_str!("../../sql/store/note_progress.sql"),
+        &[&lease.fence().migration_id, &operation, &object_text(progress)],
+    )
+    .await
+    .doing(|| format!("noting the progress of {operation}"))?;
+    Ok(())
+}
+
 async fn set_current(tx: &Transaction<'_>, migration_id: i64, operation: &str) -> Result<()> {
     tx.execute(
         include_str!("../../sql/store/current_operation.sql"),
@@ -213,12 +258,7 @@ async fn move_operation(
     })?;
     if to == OperationState::Running {
         // At most one runs: `OperationEvent::Yield` of whichever does.
-        tx.execute(
-            include_str!("../../sql/store/yield_operations.sql"),
-            &[&migration_id, &operation],
-        )
-        .await
-        .doing(|| format!("letting operation {operation} go first"))?;
+        yield_operations(tx, migration_id, operation).await?;
     }
     let written = if to == OperationState::Running {
         tx.execute(

@@ -297,6 +297,47 @@ async fn nobody_elses_session_is_ended() {
     assert_eq!(taking.await.unwrap().unwrap().ended_backends, [dead_pid]);
 }
 
+/// What the dead worker left belongs to a role whose sessions ours may not end. They are waited for, then named; nothing
+/// is forced, and the lease stays as it was until they are gone.
+#[tokio::test]
+async fn leftovers_that_we_may_not_end_are_named_after_the_budget() {
+    let s = stage("not_ours").await;
+    let id = s.migration.id;
+    let dead = stalled(&s, "copy").await;
+    let role = format!("successor_{}", s.database.name);
+    s.session
+        .batch_execute(&format!(
+            "create role {role} login; grant usage on schema corridor to {role}; \
+             grant select, insert, update, delete on all tables in schema corridor to {role}; \
+             grant usage on all sequences in schema corridor to {role}"
+        ))
+        .await
+        .unwrap();
+    grow_old(&s.session, id).await;
+    let url = s.database.url.replace("postgres@", &format!("{role}@"));
+    let mut other = session(&url, "control", "m").await;
+    let begun = std::time::Instant::now();
+    let fault = take(&mut other, id, "second@here 2", LONG).await.unwrap_err();
+    let waited = begun.elapsed();
+    assert_eq!(
+        (fault.code().id, fault.code().exit.code()),
+        ("MIG-010", 5),
+        "{fault}"
+    );
+    assert!((30..40).contains(&waited.as_secs()), "{waited:?}");
+    let who = format!("{} (role postgres, {})", dead.backend_pid(), dead.name().as_str());
+    assert!(fault.detail().contains(&who), "{who}: {fault}");
+    let tenure = Tenure::look(&*other, id).await.unwrap();
+    assert_eq!(tenure.epoch, s.lease.fence().epoch);
+    assert_eq!(tenure.holder.as_deref(), Some("first@here 1"));
+
+    // It was not ended, and may still commit: it is the owner.
+    dead.batch_execute("commit").await.unwrap();
+    let second = take(&mut other, id, "second@here 2", LONG).await.unwrap();
+    assert!(second.ended_backends.is_empty());
+    assert_eq!(second.fence().epoch, s.lease.fence().epoch + 1);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_heart_beats_reconnects_and_hears_of_its_loss() {
     let s = stage("heart").await;

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test that cannot go on says so by panicking
 
+mod binding;
+mod data;
+mod example;
 mod lease;
 mod prepared;
 mod schema;

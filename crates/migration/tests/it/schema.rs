@@ -45,9 +45,12 @@ async fn half_a_schema_is_brought_up() {
     let database = fresh("schema").await;
     let mut one = session(&database.url, "test", "-").await;
     ensure(&mut one).await.unwrap();
-    one.batch_execute("drop table corridor.setting; delete from corridor.schema_version where version = 10")
-        .await
-        .unwrap();
+    one.batch_execute(
+        "drop table corridor.setting, corridor.verification, corridor.series, \
+         corridor.sample, corridor.collector, corridor.item, corridor.backfill, corridor.attempt; delete from corridor.schema_version where version >= 10",
+    )
+    .await
+    .unwrap();
     ensure(&mut one).await.unwrap();
     one.execute("select key from corridor.setting", &[])
         .await

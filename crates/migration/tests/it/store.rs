@@ -291,7 +291,12 @@ async fn a_plan_is_frozen() {
     let fault = store::load(&*s.session, &Name::new("n").unwrap())
         .await
         .unwrap_err();
-    assert_eq!(fault.code().id, "MIG-003");
+    assert_eq!((fault.code().id, fault.detail()), ("MIG-003", "n"));
+    for (typed, suggestion) in [("mm", "; did you mean m?"), ("thawed", "")] {
+        let typed = Name::new(typed).unwrap();
+        let fault = store::load(&*s.session, &typed).await.unwrap_err();
+        assert_eq!(fault.detail(), format!("{typed}{suggestion}"));
+    }
     let tx = s.session.begin(Isolation::ReadCommitted).await.unwrap();
     let mut bad = new_migration("other");
     bad.operations = vec!["copy".into(), "copy".into()];
@@ -450,4 +455,120 @@ async fn settings_are_set_while_a_worker_runs() {
         json!({ "key": "chunk.max_bytes", "value": "1048576" })
     );
     assert_eq!(events[3].event, "unset");
+}
+
+/// An operation of two minutes that was taken back hours later was shown as one of hours.
+#[tokio::test]
+async fn an_operation_that_is_taken_back_keeps_the_time_of_its_own_end() {
+    let mut s = stage("undone").await;
+    for event in [
+        Event::asked(Verb::Start, "p@h 1"),
+        started("prepare"),
+        finished("prepare"),
+        started("copy"),
+    ] {
+        apply(&mut s.session, &s.lease, event).await.unwrap();
+    }
+    s.session
+        .batch_execute(
+            "update corridor.operation set started_at = started_at - interval '3 h', \
+             finished_at = finished_at - interval '3 h' where started_at is not null",
+        )
+        .await
+        .unwrap();
+    let before = store::operations(&*s.session, s.migration.id).await.unwrap();
+    let tx = s.session.begin(Isolation::ReadCommitted).await.unwrap();
+    for operation in ["copy", "prepare"] {
+        store::undo_operation(&tx, &s.lease, operation).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    let after = store::operations(&*s.session, s.migration.id).await.unwrap();
+    assert_eq!(after[0].state, OperationState::Undone);
+    assert_eq!(after[0].took_ms, before[0].took_ms);
+    assert_eq!(after[0].finished_at, before[0].finished_at);
+    // One that was at work ended when it was taken back.
+    assert!(after[1].took_ms.unwrap() >= 3.0 * 3_600_000.0, "{:?}", after[1]);
+}
+
+/// A cut-over that was given up was shown as running for as long as the worker stayed.
+#[tokio::test]
+async fn a_cut_over_that_was_given_up_runs_no_more() {
+    let mut s = stage("given_up").await;
+    let state = async |s: &mut crate::Stage| {
+        let operations = store::operations(&*s.session, s.migration.id).await.unwrap();
+        operations
+            .into_iter()
+            .find(|o| o.name == "cutover")
+            .unwrap()
+            .state
+    };
+    for event in [
+        Event::asked(Verb::Start, "p@h 1"),
+        Event::ReadyForCutover,
+        Event::asked(Verb::Cutover, "p@h 1"),
+        started("cutover"),
+    ] {
+        apply(&mut s.session, &s.lease, event).await.unwrap();
+    }
+    assert_eq!(state(&mut s).await, OperationState::Running);
+    let given_up = Event::CutoverGivenUp { why: "busy".into() };
+    apply(&mut s.session, &s.lease, given_up).await.unwrap();
+    assert_eq!(state(&mut s).await, OperationState::Pending);
+    for event in [
+        Event::asked(Verb::Cutover, "p@h 1"),
+        started("cutover"),
+        Event::CutOver,
+        finished("cutover"),
+    ] {
+        apply(&mut s.session, &s.lease, event).await.unwrap();
+    }
+    assert_eq!(state(&mut s).await, OperationState::Done);
+}
+
+#[tokio::test]
+async fn reports_of_verifications_are_kept_with_the_verdict_and_the_newest_only() {
+    let mut s = stage("verification").await;
+    let record = async |session: &mut Session, lease: &Lease, side: Side, run: i32, is_kept: bool| {
+        let tx = session.begin(Isolation::ReadCommitted).await?;
+        let number = store::record_verification(&tx, lease, side, &json!({ "run": run })).await?;
+        match is_kept {
+            true => tx.commit().await?,
+            false => tx.rollback().await?,
+        }
+        Ok::<i32, Fault>(number)
+    };
+    let (session, lease) = (&mut s.session, &s.lease);
+    let before = Side::BeforeCutover;
+    assert_eq!(record(session, lease, before, 1, false).await.unwrap(), 1);
+    assert_eq!(record(session, lease, before, 1, true).await.unwrap(), 1);
+    assert_eq!(
+        record(session, lease, Side::AfterCutover, 1, true).await.unwrap(),
+        2
+    );
+    let id = s.migration.id;
+    let kept = store::verifications(&**session, id, 0, 10).await.unwrap();
+    let seen: Vec<_> = kept
+        .iter()
+        .map(|v| (v.number, v.side, v.report["run"].clone()))
+        .collect();
+    assert_eq!(seen, [(2, Side::AfterCutover, json!(1)), (1, before, json!(1))]);
+    assert_eq!(
+        store::verifications(&**session, id, 1, 10).await.unwrap().len(),
+        1
+    );
+    for run in 3..=store::VERIFICATIONS_KEPT_MAX + 3 {
+        assert_eq!(record(session, lease, before, run, true).await.unwrap(), run);
+    }
+    let kept = store::verifications(&**session, id, 0, 1_000).await.unwrap();
+    assert_eq!(kept.len() as i32, store::VERIFICATIONS_KEPT_MAX);
+    assert_eq!(kept.last().unwrap().number, 4);
+    let entries = store::logs(&**session, id, 0, 1_000).await.unwrap();
+    let verified = entries.iter().filter(|e| e.event == "verified").count() as i32;
+    assert_eq!(verified, store::VERIFICATIONS_KEPT_MAX + 3);
+
+    // Another worker's epoch: nothing is kept.
+    grow_old(session, id).await;
+    take(session, id, "second@here 2", LONG).await.unwrap();
+    let fault = record(session, lease, before, 200, true).await.unwrap_err();
+    assert_eq!(fault.code().id, "PG-019");
 }

@@ -300,3 +300,99 @@ async fn the_applications_statements_are_timed_and_ours_are_not() {
     assert!(figure(&readings, Signal::StatementMeanMs) >= 20.0, "{readings:?}");
     assert_eq!(reasons(&readings, &on), [Signal::StatementMeanMs]);
 }
+
+/// A replica that stops replaying while writes go on: its lag grows past the limit and holds the copy; when it replays
+/// again, the copy is let go.
+#[tokio::test]
+async fn a_replica_that_falls_behind_holds_us_until_it_is_back() {
+    let cluster = Cluster::start(ClusterOptions::new(MAJOR)).await.unwrap();
+    let database = cluster.fresh_database("lag").await.unwrap();
+    let replica = cluster.replica("behind").await.unwrap();
+    let client = cluster.connect(&database.name).await.unwrap();
+    client.batch_execute("create table t (x int)").await.unwrap();
+    replica.wait_until_caught_up(&cluster).await.unwrap();
+    let one = session(&database.url, "throttle", "m").await;
+    let settings = settings(&[("throttle.replica_lag_ms", "400")]);
+    let mut sampler = Sampler::new();
+    let readings = sampler.sample(&one, &settings).await;
+    assert!(reasons(&readings, &settings).is_empty(), "{readings:?}");
+
+    replica.pause_replay().await.unwrap();
+    let mut seen = Vec::new();
+    timeout(PATIENCE, async {
+        while seen.last().is_none_or(|lag| *lag <= 800.0) {
+            client.batch_execute("insert into t values (1)").await.unwrap();
+            let readings = sampler.sample(&one, &settings).await;
+            let lag = figure(&readings, Signal::ReplicaLagMs);
+            let holds = reasons(&readings, &settings) == [Signal::ReplicaLagMs];
+            assert_eq!(holds, lag > 400.0, "{readings:?}");
+            seen.push(lag);
+        }
+    })
+    .await
+    .unwrap_or_else(|_| panic!("the lag does not grow: {:?}", seen.last()));
+    assert!(
+        seen.iter().any(|lag| *lag > 400.0 && *lag < 800.0),
+        "it jumps: {seen:?}"
+    );
+
+    replica.resume_replay().await.unwrap();
+    timeout(PATIENCE, async {
+        while !reasons(&sampler.sample(&one, &settings).await, &settings).is_empty() {
+            client.batch_execute("insert into t values (1)").await.unwrap();
+        }
+    })
+    .await
+    .expect("it lets go");
+}
+
+/// A commit that waits for a synchronous standby is not heard of by anybody else. The sampler writes nothing, so it is
+/// not stuck with it: it says what stands still, and for how long.
+#[tokio::test]
+async fn a_stalled_synchronous_standby_holds_us_and_not_the_sampler() {
+    let cluster = Cluster::start(ClusterOptions::new(MAJOR)).await.unwrap();
+    let database = cluster.fresh_database("stalled").await.unwrap();
+    let replica = cluster.replica("sync").await.unwrap();
+    let client = cluster.connect(&database.name).await.unwrap();
+    for sql in [
+        "create table t (x int)",
+        "alter system set synchronous_standby_names = 'sync'",
+        "select pg_reload_conf()",
+    ] {
+        client.batch_execute(sql).await.unwrap();
+    }
+    let one = session(&database.url, "throttle", "m").await;
+    timeout(PATIENCE, async {
+        let sql = "select sync_state = 'sync' from pg_stat_replication where application_name = 'sync'";
+        while !one.query_one(sql, &[]).await.unwrap().get::<_, bool>(0) {}
+    })
+    .await
+    .expect("it is the synchronous one");
+
+    replica.pause_replay().await.unwrap();
+    let writer = tokio::spawn(async move {
+        client
+            .batch_execute("set synchronous_commit = remote_apply; insert into t values (1)")
+            .await
+    });
+    let settings = settings(&[
+        ("throttle.replica_lag_ms", "1000"),
+        ("throttle.oldest_transaction_s", "1"),
+    ]);
+    let begun = std::time::Instant::now();
+    let readings = sample_until(&one, &settings, Signal::ReplicaLagMs, 1_000.0).await;
+    assert!(begun.elapsed() > Duration::from_millis(900), "{readings:?}");
+    let readings = sample_until(&one, &settings, Signal::OldestTransactionS, 1.0).await;
+    assert_eq!(
+        reasons(&readings, &settings),
+        [Signal::ReplicaLagMs, Signal::OldestTransactionS]
+    );
+    assert!(!writer.is_finished());
+
+    replica.resume_replay().await.unwrap();
+    timeout(PATIENCE, writer)
+        .await
+        .expect("the commit comes back")
+        .unwrap()
+        .unwrap();
+}

@@ -20,6 +20,7 @@ pub(crate) fn key(name: &str, type_sql: &str) -> KeyColumn {
         name: ident(name),
         type_sql: type_sql.into(),
         collation: None,
+        target_name: None,
     }
 }
 
@@ -46,6 +47,11 @@ pub(crate) async fn session(url: &str, role: &str) -> Session {
 impl Bench {
     /// `ddl` makes `public.old` and `public.new`.
     pub(crate) async fn new(label: &str, ddl: &str, key: Vec<KeyColumn>, columns: &[&str]) -> Bench {
+        Bench::of(label, ddl, spec("7_fwd", "old", "new", key, columns)).await
+    }
+
+    /// With a mirror of the test's own.
+    pub(crate) async fn of(label: &str, ddl: &str, spec: MirrorSpec) -> Bench {
         let database = Cluster::shared(15).await.fresh_database(label).await.unwrap();
         let app = session(&database.url, "app").await;
         app.batch_execute("set search_path = public").await.unwrap();
@@ -56,7 +62,6 @@ impl Bench {
         )
         .await
         .unwrap();
-        let spec = spec("7_fwd", "old", "new", key, columns);
         for sql in spec.create_statements() {
             app.batch_execute(&sql).await.unwrap();
         }
@@ -197,8 +202,10 @@ pub(crate) fn spec(
             .map(|c| Column {
                 name: ident(c),
                 digest: Digest::Text,
+                value: None,
             })
             .collect(),
+        is_noting_unfit: false,
     }
 }
 

@@ -5,8 +5,11 @@
 mod bench;
 mod fencing;
 mod keys;
+mod mapping;
 mod races;
 mod random;
+mod rotation;
 mod truncates;
+mod unfit;
 mod unique;
 mod verification;

@@ -53,6 +53,26 @@ select jsonb_build_object(
         where k.conrelid = c.oid and k.contype = 'f'
           and not has_table_privilege(f.oid, 'UPDATE, DELETE, TRUNCATE')
     ),
+    'is_bypassing_row_security', (
+        select r.rolsuper or r.rolbypassrls from pg_roles r where r.rolname = current_user
+    ),
+    -- Who gave something away on the table or a sequence of it, and whose part we can take to give it again.
+    'assumable_grantors', (
+        select coalesce(jsonb_agg(distinct pg_get_userbyid(x.grantor)), '[]')
+        from (
+            select x.grantor from aclexplode(c.relacl) x
+            union
+            select x.grantor from pg_attribute a cross join lateral aclexplode(a.attacl) x where a.attrelid = c.oid
+            union
+            select x.grantor
+            from pg_depend d
+            join pg_class s on s.oid = d.objid and s.relkind = 'S'
+            cross join lateral aclexplode(s.relacl) x
+            where d.classid = 'pg_class'::regclass and d.refclassid = 'pg_class'::regclass and d.refobjid = c.oid
+        ) x
+        where has_schema_privilege(x.grantor, c.relnamespace, 'USAGE')
+          and pg_has_role(x.grantor, case when current_setting('server_version_num')::int4 < 160000 then 'MEMBER' else 'SET' end)
+    ),
     'our_triggers', (
         select coalesce(jsonb_agg(g.tgname order by g.tgname), '[]')
         from pg_trigger g

@@ -15,7 +15,7 @@ pub fn carry(carry: &Carry<'_>, out: &mut Carried) {
         .filter(|c| c.kind == ConstraintKind::Check);
     for check in checks {
         let name = &check.name;
-        let definition = match check.is_no_inherit && carry.shape.is_partitioned() {
+        let definition = match check.is_no_inherit && carry.is_partitioned() {
             // A partitioned table cannot have such a constraint; without other children it says nothing anyway.
             true => check.definition.replacen(" NO INHERIT", "", 1),
             false => check.definition.clone(),

@@ -3,7 +3,7 @@
 use corridor_pg::catalog::{ConstraintKind, SequenceLink};
 use corridor_pg::{Ident, Literal, QualifiedName};
 
-use super::foreign_key::is_by_partition;
+use super::foreign_key::{is_back_by_partition, is_by_partition};
 use super::{Carried, Carry};
 use crate::plan::Step;
 
@@ -12,7 +12,8 @@ pub fn carry(carry: &Carry<'_>, out: &mut Carried) {
     let table = carry.table;
     let target = &carry.names.target;
     if let Some(text) = &table.comment {
-        out.create.push(step(format!("table {target}"), text));
+        out.create
+            .push(step(format!("{} {target}", carry.kind_word()), text));
     }
     for column in &table.columns {
         if let Some(text) = &column.comment {
@@ -24,8 +25,15 @@ pub fn carry(carry: &Carry<'_>, out: &mut Carried) {
             .as_ref()
             .and_then(|n| Some((n, n.comment.as_ref()?)))
         {
-            out.create
-                .push(step(format!("constraint {} on {target}", constraint.name), text));
+            match constraint.is_validated {
+                true => out
+                    .create
+                    .push(step(format!("constraint {} on {target}", constraint.name), text)),
+                false => out.forward.finish.push(step(
+                    format!("constraint {} on {}", constraint.name, table.name),
+                    text,
+                )),
+            }
         }
     }
     for sequence in table
@@ -86,7 +94,10 @@ fn constraints(carry: &Carry<'_>, out: &mut Carried) {
                     true => out.settle.push(step.clone()),
                     false => out.forward.finish.push(step.clone()),
                 }
-                out.back.finish.push(step);
+                match is_back_by_partition(carry) {
+                    true => out.settle_back.push(step),
+                    false => out.back.finish.push(step),
+                }
             }
         }
     }

@@ -45,7 +45,7 @@ pub(crate) fn uses_whole_row(expression: &str, table: &Ident) -> bool {
 }
 
 /// Where `word` begins outside of quotes and parentheses.
-fn find_outside(text: &str, word: &str) -> Option<usize> {
+pub(crate) fn find_outside(text: &str, word: &str) -> Option<usize> {
     let mut scan = Scan::default();
     text.char_indices().find_map(|(at, c)| {
         let is_outside = scan.is_outside();

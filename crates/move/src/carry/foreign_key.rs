@@ -21,6 +21,45 @@ use crate::plan::{LockMode, Step};
 
 /// Moves the table's own foreign keys and those of others that reference it.
 pub fn carry(carry: &Carry<'_>, out: &mut Carried) {
+    own(carry, out);
+    lost_columns(carry, out);
+    for key in &carry.table.incoming {
+        match incoming_obstacle(carry, key) {
+            Some((code, why)) => out.refuse(code, format!("{} of {}: {why}", key.name, key.table)),
+            None => incoming(carry, key, out),
+        }
+    }
+}
+
+/// A key of the old table whose columns the new one has not any more: it goes with the swap, and comes back with the way
+/// back; not validated, because nothing has held the referenced rows meanwhile.
+fn lost_columns(carry: &Carry<'_>, out: &mut Carried) {
+    let is_kept = |key: &Constraint| carry.table.constraints.iter().any(|c| c.oid == key.oid);
+    let own = carry.source.constraints.iter();
+    for key in own.filter(|c| c.kind == ConstraintKind::ForeignKey && !is_kept(c)) {
+        let mut whole = Carried::default();
+        outgoing(carry, key, &mut whole);
+        for lock in &whole.locks {
+            out.lock(&lock.relation, lock.mode);
+        }
+        out.forward.detach.append(&mut whole.forward.detach);
+        out.back.attach.append(&mut whole.back.attach);
+        if let Some(text) = &key.comment {
+            let sql = format!(
+                "comment on constraint {} on {} is {}",
+                key.name,
+                carry.names.source,
+                corridor_pg::Literal(text)
+            );
+            out.back
+                .finish
+                .push(Step::new(format!("comment on constraint {}", key.name), sql).brief([]));
+        }
+    }
+}
+
+/// Moves the table's own.
+pub(super) fn own(carry: &Carry<'_>, out: &mut Carried) {
     let own = carry
         .table
         .constraints
@@ -32,22 +71,23 @@ pub fn carry(carry: &Carry<'_>, out: &mut Carried) {
             None => outgoing(carry, key, out),
         }
     }
-    for key in &carry.table.incoming {
-        match incoming_obstacle(carry, key) {
-            Some((code, why)) => out.refuse(code, format!("{} of {}: {why}", key.name, key.table)),
-            None => incoming(carry, key, out),
-        }
-    }
 }
 
-/// True when the parent's own foreign key has to wait until those of its partitions are validated.
+/// From this major on a partitioned table may have a foreign key that is not validated.
+const NOT_VALID_ON_PARTITIONED: i32 = 18;
+
+/// True when the new table's own foreign key has to wait until those of its partitions are validated.
 pub(super) fn is_by_partition(carry: &Carry<'_>) -> bool {
-    const NOT_VALID_ON_PARTITIONED: i32 = 18;
-    carry.shape.is_partitioned() && carry.major < NOT_VALID_ON_PARTITIONED
+    carry.is_partitioned() && carry.major < NOT_VALID_ON_PARTITIONED
+}
+
+/// The same of the old table, on the way back.
+pub(super) fn is_back_by_partition(carry: &Carry<'_>) -> bool {
+    carry.is_source_partitioned() && carry.major < NOT_VALID_ON_PARTITIONED
 }
 
 fn outgoing_obstacle(carry: &Carry<'_>, key: &Constraint) -> Option<(&'static corridor_pg::Code, String)> {
-    if key.is_temporal {
+    if key.is_temporal && carry.is_partitioned() {
         return Some((&FOREIGN_KEY_NOT_CARRIED, "it is about periods of time".into()));
     }
     if !key.is_validated && key.is_enforced && is_by_partition(carry) {
@@ -70,7 +110,7 @@ fn incoming_obstacle(
     carry: &Carry<'_>,
     key: &IncomingForeignKey,
 ) -> Option<(&'static corridor_pg::Code, String)> {
-    if key.is_temporal {
+    if key.is_temporal && carry.is_partitioned() {
         return Some((&FOREIGN_KEY_NOT_CARRIED, "it is about periods of time".into()));
     }
     if let Some(index) = lost_index(carry, key.index_oid) {
@@ -150,29 +190,34 @@ fn outgoing(carry: &Carry<'_>, key: &Constraint, out: &mut Carried) {
         )
         .brief(both(LockMode::ShareRowExclusive))
     };
-    if is_by_partition(carry) {
-        for partition in &carry.names.partitions {
-            out.forward.attach.push(add_step(partition));
-            out.settle.push(validate(partition));
-            out.back.detach.push(drop(partition, "if exists "));
-        }
-        let whole = Step::new(
-            what("the table, from those of its partitions"),
-            format!("alter table {table} add constraint {name} {}", key.definition),
-        );
-        // Taking a partition's key in drops its triggers on the other table: milliseconds, but exclusive.
+    // Taking a partition's key in drops its triggers on the other table: milliseconds, but exclusive.
+    let whole = || {
+        let sql = format!("alter table {table} add constraint {name} {}", key.definition);
         let locks = std::iter::once((table, LockMode::ShareRowExclusive));
-        out.settle
-            .push(whole.brief(locks.chain(other.map(|o| (o, LockMode::AccessExclusive)))));
-    } else {
-        out.forward.attach.push(add_step(table));
-        if must_validate {
-            out.settle.push(validate(table));
-        }
-    }
-    out.back.attach.push(add_step(table));
+        Step::new(what("the table, from those of its partitions"), sql)
+            .brief(locks.chain(other.map(|o| (o, LockMode::AccessExclusive))))
+    };
+    let arrived = match is_by_partition(carry) {
+        true => carry.names.arrived.as_slice(),
+        false => std::slice::from_ref(table),
+    };
+    let departed = match is_back_by_partition(carry) {
+        true => carry.names.departed.as_slice(),
+        false => std::slice::from_ref(table),
+    };
+    out.forward.attach.extend(arrived.iter().map(add_step));
+    out.back.attach.extend(departed.iter().map(add_step));
     if must_validate {
-        out.settle_back.push(validate(table));
+        out.settle.extend(arrived.iter().map(validate));
+        out.settle_back.extend(departed.iter().map(validate));
+    }
+    if is_by_partition(carry) {
+        let drops = arrived.iter().map(|partition| drop(partition, "if exists "));
+        out.back.detach.extend(drops);
+        out.settle.push(whole());
+    }
+    if is_back_by_partition(carry) {
+        out.settle_back.push(whole());
     }
 }
 

@@ -33,13 +33,22 @@ pub fn carry(carry: &Carry<'_>, out: &mut Carried) {
         rename_steps(carry, names, out);
         let lasting = carry.names.sibling(&names.lasting);
         let old = carry.names.sibling(&names.old);
+        // Where the column is widened, the two sequences end at different places.
+        let before = carry.source.sequences.iter().find(|s| s.oid == sequence.oid);
+        let before = before.unwrap_or(sequence);
         let forward = [
-            value_step(carry, sequence, &old, &lasting),
-            end_step(carry, sequence, &old),
+            value_step(carry, sequence, &old, &lasting, false),
+            end_step(carry, before, &old),
         ];
         let back = [
-            whole_step(sequence, &lasting),
-            value_step(carry, sequence, &new, &lasting),
+            whole_step(before, &lasting),
+            value_step(
+                carry,
+                before,
+                &new,
+                &lasting,
+                before.max != sequence.max || before.min != sequence.min,
+            ),
             end_step(carry, sequence, &new),
         ];
         out.forward.attach.extend(forward);
@@ -75,12 +84,24 @@ fn rename_steps(carry: &Carry<'_>, names: &Triple, out: &mut Carried) {
 
 /// Sets the arriving sequence beyond the leaving one. Where the gap would pass the end, there is none: an exhausted
 /// sequence stays as exhausted as it was. A cycling sequence repeats values by intent.
-fn value_step(carry: &Carry<'_>, s: &Sequence, from: &QualifiedName, to: &QualifiedName) -> Step {
+///
+/// `is_narrower`: the arriving one ends before the leaving one does; where that one is beyond it, it arrives exhausted.
+fn value_step(
+    carry: &Carry<'_>,
+    s: &Sequence,
+    from: &QualifiedName,
+    to: &QualifiedName,
+    is_narrower: bool,
+) -> Step {
     let (gap, is_inside) = gap(carry, s);
+    let last = match is_narrower {
+        true => format!("least(greatest(last_value, {}), {})", s.min, s.max),
+        false => "last_value".to_owned(),
+    };
     let value = if s.is_cycling {
-        "last_value".to_owned()
+        last
     } else {
-        format!("case when {is_inside} then (last_value + {gap})::int8 else last_value end")
+        format!("case when {is_inside} then (last_value + {gap})::int8 else {last} end")
     };
     Step::new(
         format!("value of sequence {}", to.name),

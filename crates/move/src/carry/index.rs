@@ -39,7 +39,7 @@ pub fn carry(carry: &Carry<'_>, out: &mut Carried) {
         let Some(names) = carry.names.index(index.oid) else {
             continue;
         };
-        match carry.shape.is_partitioned() {
+        match carry.is_partitioned() {
             true => out.warnings.push(format!(
                 "the table is marked to be clustered on {}; partitions are not marked",
                 index.name
@@ -60,7 +60,7 @@ pub(super) fn build(carry: &Carry<'_>, index: &Index, names: &IndexNames, tail: 
     let create = |name: &Ident, table: &QualifiedName, only: &str| {
         format!("create {unique}index {name} on {only}{table} {tail}")
     };
-    if !carry.shape.is_partitioned() {
+    if !carry.is_partitioned() {
         let step = Step::new(
             format!("index {}", index.name),
             create(&names.own.new, target, ""),
@@ -120,10 +120,16 @@ fn rename_steps(carry: &Carry<'_>, names: &IndexNames, out: &mut Carried) {
         .brief([(&index, LockMode::ShareUpdateExclusive)])
     };
     let own = &names.own;
-    out.forward.aside.push(rename(&own.lasting, &own.old));
+    // An index that is new has nothing to put aside, and one that only the old table has keeps its name with it.
+    let has_old = carry.source.indexes.iter().any(|old| old.name == own.lasting);
+    if has_old {
+        out.forward.aside.push(rename(&own.lasting, &own.old));
+    }
     out.forward.arrive.push(rename(&own.new, &own.lasting));
     out.back.aside.push(rename(&own.lasting, &own.new));
-    out.back.arrive.push(rename(&own.old, &own.lasting));
+    if has_old {
+        out.back.arrive.push(rename(&own.old, &own.lasting));
+    }
 }
 
 #[cfg(test)]

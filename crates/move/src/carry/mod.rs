@@ -20,7 +20,7 @@
 //!
 //! **Invariant:** no step of the swap reads or writes rows.
 
-use corridor_pg::catalog::{Grant, Table};
+use corridor_pg::catalog::{Grant, RelationKind, Table};
 use corridor_pg::{Code, Ident, Oid, QualifiedName};
 
 use crate::names::Names;
@@ -31,16 +31,27 @@ pub mod check;
 pub mod comment;
 pub mod default;
 pub mod definition;
+pub mod event_trigger;
+pub mod exclusion;
 pub mod foreign_key;
+pub mod foreign_user;
 pub mod generated;
 pub mod grant;
 pub mod identity;
 pub mod index;
+pub mod materialized_view;
 pub mod not_null;
 pub mod owner;
+pub mod partition;
+pub mod policy;
+pub mod publication;
 pub mod refused;
 pub mod reloption;
+pub mod replica_identity;
+pub mod rule;
+pub mod security_label;
 pub mod sequence;
+pub mod statistics;
 pub mod storage;
 pub mod trigger;
 pub mod unique;
@@ -50,10 +61,13 @@ pub mod view;
 pub(crate) mod sample;
 
 /// What every kind is planned from.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Carry<'a> {
-    /// The source with everything that hangs on it.
+    /// What the new table is to be, with everything that hangs on it: the source, unless the shape is in the user's own
+    /// words.
     pub table: &'a Table,
+    /// The old table.
+    pub source: &'a Table,
     /// All names.
     pub names: &'a Names,
     /// The wanted shape.
@@ -68,22 +82,41 @@ pub struct Carry<'a> {
     pub default_table_grants: &'a [Grant],
     /// The same for sequences.
     pub default_sequence_grants: &'a [Grant],
+    /// The role sees every row, whatever row security says.
+    pub is_bypassing_row_security: bool,
+    /// Roles whose part this role can take, to give again what they gave.
+    pub assumable_grantors: &'a [Ident],
+    /// What the source's partitions grant, when all of them grant the same; nothing for a plain source.
+    pub partition_grants: &'a [Grant],
     /// How many values an identity sequence skips in the swap: as many as sessions may be drawing at that moment.
     pub sequence_gap: i64,
 }
 
 impl Carry<'_> {
+    /// What statements about the relation call it.
+    pub fn kind_word(&self) -> &'static str {
+        match self.table.kind {
+            RelationKind::MaterializedView => "materialized view",
+            _ => "table",
+        }
+    }
+
     /// The partition columns that a unique key with these columns lacks.
     pub fn missing_columns<'c>(&'c self, has: impl Fn(&Ident) -> bool + 'c) -> Vec<&'c Ident> {
         self.shape.columns().iter().filter(|c| !has(c)).collect()
     }
 
-    /// The relations of the target that store rows: its partitions, or the target itself.
-    pub fn leaves(&self) -> Vec<&QualifiedName> {
+    /// True when the target is a partitioned table.
+    pub fn is_partitioned(&self) -> bool {
         match self.shape {
-            Shape::Same => vec![&self.names.target],
-            _ => self.names.partitions.iter().collect(),
+            Shape::Same => self.is_source_partitioned(),
+            other => other.is_partitioned(),
         }
+    }
+
+    /// True when the source is a partitioned table.
+    pub fn is_source_partitioned(&self) -> bool {
+        self.source.kind == RelationKind::PartitionedTable
     }
 }
 
@@ -121,6 +154,14 @@ pub struct Carried {
     pub index: Vec<Step>,
     /// Steps of the swap's transaction before its locks.
     pub swap_first: Vec<Step>,
+    /// Right before the swap, each in its own transaction.
+    pub before_swap: Vec<Step>,
+    /// Right before the way back.
+    pub before_swap_back: Vec<Step>,
+    /// Before the target is dropped.
+    pub drop_new: Vec<Step>,
+    /// Before the old table is retired or dropped.
+    pub drop_old: Vec<Step>,
     /// Locks that the swap and the way back need on other relations.
     pub locks: Vec<Lock>,
     /// The swap.
@@ -141,6 +182,17 @@ pub struct Carried {
     pub refusals: Vec<Refusal>,
 }
 
+impl Phases {
+    /// Adds the steps of others, phase by phase.
+    pub fn extend(&mut self, others: Phases) {
+        self.detach.extend(others.detach);
+        self.aside.extend(others.aside);
+        self.arrive.extend(others.arrive);
+        self.attach.extend(others.attach);
+        self.finish.extend(others.finish);
+    }
+}
+
 impl Carried {
     /// Adds what stands in the way.
     pub fn refuse(&mut self, code: &'static Code, detail: impl Into<String>) {
@@ -148,6 +200,31 @@ impl Carried {
             code: code.id.to_owned(),
             detail: detail.into(),
         });
+    }
+
+    /// Takes in what another table of the same move adds, save what it is made of.
+    pub fn merge(&mut self, other: Carried) {
+        self.index.extend(other.index);
+        self.swap_first.extend(other.swap_first);
+        self.before_swap.extend(other.before_swap);
+        self.before_swap_back.extend(other.before_swap_back);
+        self.drop_new.extend(other.drop_new);
+        self.drop_old.extend(other.drop_old);
+        for lock in other.locks {
+            self.lock(&lock.relation, lock.mode);
+        }
+        self.forward.extend(other.forward);
+        self.back.extend(other.back);
+        self.settle.extend(other.settle);
+        self.settle_back.extend(other.settle_back);
+        self.retire.extend(other.retire);
+        self.widened.extend(other.widened);
+        for warning in other.warnings {
+            if !self.warnings.contains(&warning) {
+                self.warnings.push(warning);
+            }
+        }
+        self.refusals.extend(other.refusals);
     }
 
     /// Adds a clause behind a column.
@@ -171,6 +248,7 @@ impl Carried {
 pub fn carry_all(carry: &Carry<'_>) -> Carried {
     let mut out = Carried::default();
     refused::carry(carry, &mut out);
+    event_trigger::carry(carry, &mut out);
     default::carry(carry, &mut out);
     generated::carry(carry, &mut out);
     identity::carry(carry, &mut out);
@@ -179,13 +257,22 @@ pub fn carry_all(carry: &Carry<'_>) -> Carried {
     check::carry(carry, &mut out);
     reloption::carry(carry, &mut out);
     unique::carry(carry, &mut out);
+    exclusion::carry(carry, &mut out);
     index::carry(carry, &mut out);
+    replica_identity::carry(carry, &mut out);
     owner::carry(carry, &mut out);
     grant::carry(carry, &mut out);
     sequence::carry(carry, &mut out);
+    security_label::carry(carry, &mut out);
+    statistics::carry(carry, &mut out);
     view::carry(carry, &mut out);
+    materialized_view::carry(carry, &mut out);
+    foreign_user::carry(carry, &mut out);
+    rule::carry(carry, &mut out);
+    policy::carry(carry, &mut out);
     trigger::carry(carry, &mut out);
     foreign_key::carry(carry, &mut out);
+    publication::carry(carry, &mut out);
     comment::carry(carry, &mut out);
     out
 }

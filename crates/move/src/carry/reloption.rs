@@ -2,6 +2,7 @@
 
 use super::definition::parameters;
 use super::{Carried, Carry};
+use crate::shape::Shape;
 
 /// Adds `using … with (…) tablespace …` to the relations that store rows: the partitions, or the plain target.
 pub fn carry(carry: &Carry<'_>, out: &mut Carried) {
@@ -9,6 +10,10 @@ pub fn carry(carry: &Carry<'_>, out: &mut Carried) {
     let mut clause = String::new();
     if let Some(method) = &table.access_method {
         clause.push_str(&format!(" using {method}"));
+        if *carry.shape == Shape::Same && carry.is_partitioned() {
+            // It was said of the table (PostgreSQL 17), for partitions that are made later.
+            out.parent_clause = clause.clone();
+        }
     }
     let mut options = parameters(&table.options, "");
     options.extend(parameters(&table.toast_options, "toast."));
@@ -17,9 +22,9 @@ pub fn carry(carry: &Carry<'_>, out: &mut Carried) {
     }
     if let Some(tablespace) = &table.tablespace {
         clause.push_str(&format!(" tablespace {tablespace}"));
-        if carry.shape.is_partitioned() {
+        if carry.is_partitioned() {
             // For partitions that are made later.
-            out.parent_clause = format!(" tablespace {tablespace}");
+            out.parent_clause.push_str(&format!(" tablespace {tablespace}"));
         }
     }
     out.storage_clause = clause;

@@ -38,6 +38,7 @@ pub(crate) fn context<'a>(
 ) -> Carry<'a> {
     Carry {
         table,
+        source: table,
         names,
         shape,
         major: 15,
@@ -45,6 +46,9 @@ pub(crate) fn context<'a>(
         role,
         default_table_grants: &[],
         default_sequence_grants: &[],
+        is_bypassing_row_security: false,
+        assumable_grantors: &[],
+        partition_grants: &[],
         sequence_gap: 100,
     }
 }
@@ -62,7 +66,7 @@ pub(crate) fn carried_as(
     kind: fn(&Carry<'_>, &mut Carried),
 ) -> Carried {
     let names = match shape {
-        Shape::Same => Names::assign(table, &[], "t", &[]),
+        Shape::Same | Shape::Plain => Names::assign(table, &[], "t", &[]),
         _ => names(table),
     };
     let role = id("boss");
@@ -116,6 +120,7 @@ pub(crate) fn index(oid: u32, name: &str, columns: &[&str]) -> Index {
     let list = columns.join(", ");
     Index {
         oid: Oid(oid),
+        parent_oid: None,
         name: id(name),
         method: id("btree"),
         definition: format!("CREATE INDEX {name} ON public.persons USING btree ({list})"),
@@ -254,8 +259,11 @@ pub(crate) fn table(name: &str) -> Table {
         rules: vec![],
         statistics: vec![],
         publications: vec![],
+        partitions: vec![],
         inheritance: Default::default(),
         security_labels: vec![],
+        foreign_users: vec![],
+        materialized_views: vec![],
         dependents: vec![],
         event_triggers: vec![],
     }

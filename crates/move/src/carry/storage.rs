@@ -1,7 +1,5 @@
 //! How columns are stored and sampled: storage, compression, statistics targets, `n_distinct`.
 
-use corridor_pg::Literal;
-
 use super::definition::parameters;
 use super::{Carried, Carry};
 use crate::plan::Step;
@@ -40,24 +38,6 @@ pub fn carry(carry: &Carry<'_>, out: &mut Carried) {
                 format!("alter table {target} alter column {name} set ({options})"),
             ));
         }
-    }
-    carry_replica_identity(carry, out);
-}
-
-fn carry_replica_identity(carry: &Carry<'_>, out: &mut Carried) {
-    use corridor_pg::catalog::ReplicaIdentity;
-    let word = match carry.table.replica_identity {
-        ReplicaIdentity::Full => "full",
-        ReplicaIdentity::Nothing => "nothing",
-        // The default needs no word; an index refuses (`refused`).
-        ReplicaIdentity::Default | ReplicaIdentity::Index => return,
-    };
-    let partitions = carry.names.partitions.iter();
-    for relation in std::iter::once(&carry.names.target).chain(partitions) {
-        out.create.push(Step::new(
-            format!("replica identity of {}", Literal(relation.name.as_str())),
-            format!("alter table {relation} replica identity {word}"),
-        ));
     }
 }
 

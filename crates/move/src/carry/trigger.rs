@@ -1,8 +1,8 @@
 //! Triggers that people made. The old table's are switched off in the swap, because the reverse mirror writes to it
 //! and must not set off anything; the new table's are made in the swap, because the copy must not either.
 
-use corridor_pg::Ident;
 use corridor_pg::catalog::{Trigger, TriggerEnabled};
+use corridor_pg::{Ident, QualifiedName};
 
 use super::{Carried, Carry};
 use crate::fault::TRIGGER_NOT_CARRIED;
@@ -10,7 +10,7 @@ use crate::plan::{LockMode, Step};
 
 /// Moves every trigger with its enabled state, forth and back.
 pub fn carry(carry: &Carry<'_>, out: &mut Carried) {
-    let is_partitioned = carry.shape.is_partitioned();
+    let is_partitioned = carry.is_partitioned();
     for trigger in &carry.table.triggers {
         if trigger.name.as_str().starts_with("corridor_") {
             // Ours; a table that has any is refused before (`MOV-019`).
@@ -37,7 +37,7 @@ pub fn carry(carry: &Carry<'_>, out: &mut Carried) {
         .filter(|t| t.is_for_each_row)
         .map(|t| &t.name)
         .collect();
-    if is_partitioned && !row.is_empty() {
+    if is_partitioned && !carry.is_source_partitioned() && !row.is_empty() {
         out.warnings.push(format!(
             "row triggers ({}) fire on the partition: TG_TABLE_NAME and TG_RELID are the partition's, not the table's",
             corridor_pg::ident::join(row, ", ")
@@ -57,14 +57,14 @@ fn carry_one(carry: &Carry<'_>, trigger: &Trigger, out: &mut Carried) {
             )
             .brief(locks),
         );
-        out.back.attach.push(state_step(carry, trigger, trigger.enabled));
+        out.back.attach.push(state_step(table, trigger, trigger.enabled));
     }
     let create = Step::new(format!("trigger {name}"), trigger.definition.clone());
     out.forward.attach.push(create.brief(locks));
     if trigger.enabled != TriggerEnabled::Origin {
         out.forward
             .attach
-            .push(state_step(carry, trigger, trigger.enabled));
+            .push(state_step(table, trigger, trigger.enabled));
     }
     out.back.detach.push(
         Step::new(
@@ -75,8 +75,8 @@ fn carry_one(carry: &Carry<'_>, trigger: &Trigger, out: &mut Carried) {
     );
 }
 
-fn state_step(carry: &Carry<'_>, trigger: &Trigger, state: TriggerEnabled) -> Step {
-    let table = &carry.names.source;
+/// Sets a trigger's state. On a partitioned table it reaches the partitions' copies.
+pub(super) fn state_step(table: &QualifiedName, trigger: &Trigger, state: TriggerEnabled) -> Step {
     let word = match state {
         TriggerEnabled::Origin => "enable",
         TriggerEnabled::Disabled => "disable",
@@ -106,6 +106,7 @@ mod tests {
                 "CREATE TRIGGER touch BEFORE UPDATE ON public.persons FOR EACH ROW EXECUTE FUNCTION f()"
                     .into(),
             enabled,
+            is_inherited: false,
             function_oid: Oid(501),
             function: sample::public("f"),
             is_for_each_row: true,

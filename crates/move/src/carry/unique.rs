@@ -6,13 +6,13 @@
 //! still use the index.
 
 use corridor_pg::Ident;
-use corridor_pg::catalog::Index;
+use corridor_pg::catalog::{Constraint, Index};
 use corridor_pg::ident::join;
 
-use super::definition::{index_tail, parameters, widen_tail};
+use super::definition::{find_outside, index_tail, parameters, widen_tail};
 use super::index::{attach_step, build};
 use super::{Carried, Carry};
-use crate::fault::{DEFERRABLE_KEY, INDEX_NOT_CARRIED};
+use crate::fault::INDEX_NOT_CARRIED;
 use crate::names::IndexNames;
 use crate::plan::{LockMode, Step, WidenedKey};
 
@@ -51,18 +51,10 @@ pub fn carry(carry: &Carry<'_>, out: &mut Carried) {
 }
 
 fn obstacle(carry: &Carry<'_>, index: &Index) -> Option<(&'static corridor_pg::Code, String)> {
-    if !index.is_immediate {
-        return Some((&DEFERRABLE_KEY, "it is deferrable".into()));
-    }
-    let of_constraint = carry
-        .table
-        .constraints
-        .iter()
-        .find(|c| Some(c.oid) == index.constraint_oid);
-    if of_constraint.is_some_and(|c| c.is_temporal) {
+    if carry.is_partitioned() && constraint(carry, index).is_some_and(|c| c.is_temporal) {
         return Some((
             &INDEX_NOT_CARRIED,
-            "keys without overlaps are not carried yet".into(),
+            "a key without overlaps is not carried to a partitioned table yet".into(),
         ));
     }
     carry.shape.columns().iter().find_map(|wanted| {
@@ -77,6 +69,11 @@ fn obstacle(carry: &Carry<'_>, index: &Index) -> Option<(&'static corridor_pg::C
         };
         Some((&INDEX_NOT_CARRIED, why))
     })
+}
+
+fn constraint<'c>(carry: &'c Carry<'_>, index: &Index) -> Option<&'c Constraint> {
+    let mut all = carry.table.constraints.iter();
+    all.find(|c| Some(c.oid) == index.constraint_oid)
 }
 
 fn widened(index: &Index, missing: &[&Ident]) -> WidenedKey {
@@ -117,7 +114,12 @@ fn build_constraint(
     out: &mut Carried,
 ) {
     let kind = if index.is_primary { "primary key" } else { "unique" };
-    let clause = constraint_clause(kind, index, missing);
+    let constraint = constraint(carry, index);
+    let timing = constraint.map_or("", timing);
+    let clause = match constraint.filter(|c| c.is_temporal) {
+        Some(temporal) => temporal_clause(temporal, index),
+        None => format!("{}{timing}", constraint_clause(kind, index, missing)),
+    };
     let target = &carry.names.target;
     let add = |only: &str| {
         let sql = format!(
@@ -130,7 +132,7 @@ fn build_constraint(
         out.create_parent.push(add(""));
         return;
     }
-    if !carry.shape.is_partitioned() {
+    if !carry.is_partitioned() {
         out.index
             .push(add("").whole_build([(target, LockMode::AccessExclusive)]));
         return;
@@ -146,12 +148,43 @@ fn build_constraint(
         out.index.push(create.whole_build([(partition, LockMode::Share)]));
         let own = Step::new(
             format!("{kind} {} on {}", index.name, partition.name),
-            format!("alter table {partition} add constraint {name} {kind} using index {name}"),
+            format!("alter table {partition} add constraint {name} {kind} using index {name}{timing}"),
         );
         out.index
             .push(own.brief([(partition, LockMode::AccessExclusive)]));
         out.index.push(attach_step(carry, names, name));
     }
+}
+
+/// When a constraint is checked.
+pub(super) fn timing(constraint: &Constraint) -> &'static str {
+    match (constraint.is_deferrable, constraint.is_deferred) {
+        (false, _) => "",
+        (true, false) => " deferrable",
+        (true, true) => " deferrable initially deferred",
+    }
+}
+
+/// A key `without overlaps` (PostgreSQL 18), as the server writes it: its parts are no column list of an index.
+fn temporal_clause(constraint: &Constraint, index: &Index) -> String {
+    let options = match index.options.is_empty() {
+        true => String::new(),
+        false => format!(" WITH ({})", parameters(&index.options, "").join(", ")),
+    };
+    with_storage(&constraint.definition, &options, index)
+}
+
+/// Puts in what the server leaves out of a constraint's definition: storage parameters (of keys, not of exclusion
+/// constraints) and tablespace. They stand before a predicate, and before the words on when it is checked.
+pub(super) fn with_storage(definition: &str, options: &str, index: &Index) -> String {
+    let mut added = options.to_owned();
+    if let Some(tablespace) = &index.tablespace {
+        added.push_str(&format!(" USING INDEX TABLESPACE {tablespace}"));
+    }
+    let tails = [" WHERE ", " DEFERRABLE"].into_iter();
+    let at = tails.filter_map(|tail| find_outside(definition, tail)).min();
+    let (head, tail) = definition.split_at(at.unwrap_or(definition.len()));
+    format!("{head}{added}{tail}")
 }
 
 /// `primary key (id, team_id) include (name) with (fillfactor = '80') using index tablespace fast`.
@@ -243,10 +276,39 @@ mod tests {
     }
 
     #[test]
+    fn a_deferrable_constraint_stays_deferrable() {
+        let mut table = sample::table("persons");
+        let mut second = sample::primary_key(&["name"]);
+        second.oid = Oid(105);
+        second.name = sample::id("persons_name_key");
+        second.is_primary = false;
+        second.constraint_oid = Some(Oid(902));
+        second.definition =
+            "CREATE UNIQUE INDEX persons_name_key ON public.persons USING btree (name)".into();
+        table.indexes.push(second);
+        table.constraints.push(Constraint {
+            oid: Oid(902),
+            is_deferrable: true,
+            is_deferred: true,
+            ..sample::check("persons_name_key", "UNIQUE (name) DEFERRABLE INITIALLY DEFERRED")
+        });
+        let out = sample::carried_as(&table, &Shape::Same, 15, carry);
+        assert!(
+            out.index[0]
+                .sql
+                .ends_with("unique (name) deferrable initially deferred")
+        );
+        let out = sample::carried(&table, carry);
+        assert!(
+            out.index[2]
+                .sql
+                .ends_with("using index persons_name_key_p0 deferrable initially deferred")
+        );
+    }
+
+    #[test]
     fn what_cannot_be_unique_over_partitions_refuses() {
         let mut table = sample::table("persons");
-        table.indexes[0].is_immediate = false;
-        assert_eq!(sample::carried(&table, carry).refusals[0].code, "MOV-039");
         table.indexes = vec![sample::primary_key(&["id", "team_id"])];
         table.indexes[0].columns[1].is_included = true;
         assert_eq!(sample::carried(&table, carry).refusals[0].code, "MOV-045");

@@ -1,19 +1,21 @@
 //! Making the plan: everything that was read goes in, and out comes everything that will be done.
 
-use corridor_mirror::spec::{Column, Digest, KeyColumn};
-use corridor_pg::catalog::{Fingerprint, IdentityKind, Index, Table};
+use corridor_pg::catalog::{Fingerprint, IdentityKind, Table};
 use corridor_pg::ident::join;
-use corridor_pg::{Fault, Ident, Literal, LockMode, QualifiedName, Result};
+use corridor_pg::{Fault, Ident, Literal, LockMode, Oid, QualifiedName, Result};
 
+use super::copied::{copied_columns, key_columns};
+use super::wanted::Fitted;
 use super::{
-    Lock, MovePlan, PLAN_VERSION, Partition, Source, Step, check_columns, check_relation, choose_key,
-    partition,
+    Lock, MovePlan, OldPartition, PLAN_VERSION, Partition, Source, Step, WantedView, check_columns,
+    check_relation, choose_key, fallback, partition, tree,
 };
+use crate::carry::partition::{self as part, Part, parts};
 use crate::carry::{Carried, Carry, Phases, carry_all};
 use crate::estimate::Estimate;
 use crate::fault;
-use crate::names::{Names, RETIRED_SCHEMA, is_tag};
-use crate::preflight::{Facts, Offending, Spread};
+use crate::names::{Books, Names, RETIRED_SCHEMA, is_tag};
+use crate::preflight::{Facts, Offending, Reading, Spread, Trial};
 use crate::shape::Shape;
 
 /// What a plan is made from.
@@ -27,6 +29,8 @@ pub struct PlanInput {
     pub shape: Shape,
     /// What must be known beside the table.
     pub facts: Facts,
+    /// The same of those partitions of the source of which something else is true.
+    pub partition_facts: Vec<(Oid, Facts)>,
     /// How the rows lie in the partition column.
     pub spread: Spread,
     /// Rows that stand in the way.
@@ -35,6 +39,12 @@ pub struct PlanInput {
     pub tag: String,
     /// `--accept key-widening`
     pub accepts_key_widening: bool,
+    /// `--accept partition-settings`
+    pub accepts_partition_settings: bool,
+    /// `--fallback-view`
+    pub fallback_view: Option<WantedView>,
+    /// `--to`: what the server and the rows say to it.
+    pub wanted: Option<(Reading, Trial)>,
 }
 
 /// Makes the plan of a move. Pure.
@@ -42,7 +52,7 @@ pub struct PlanInput {
 /// What stands in the way of carrying it out is in the plan ([`MovePlan::refusals`]), so that a person sees all of it
 /// at once. Fails only where no plan can be thought of: not a table, no such column, no key, no usable tag.
 pub fn plan(input: &PlanInput) -> Result<MovePlan> {
-    let table = &input.table;
+    let source: &Table = &tree::effective(&input.table, &input.shape);
     if !is_tag(&input.tag) {
         return Err(Fault::new(
             &fault::BAD_SHAPE,
@@ -52,14 +62,35 @@ pub fn plan(input: &PlanInput) -> Result<MovePlan> {
             ),
         ));
     }
-    check_relation(table)?;
-    check_columns(table, &input.shape)?;
-    let key = choose_key(table)?;
+    check_relation(source)?;
+    check_columns(source, &input.shape)?;
+    let fitted = fitted(input, source)?;
+    // From here on: what the new table is to have.
+    let table = fitted.as_ref().map_or(source, |fitted| &fitted.table);
+    let key = match &fitted {
+        Some(fitted) => table.index(fitted.key_index),
+        None => Some(choose_key(table)?),
+    };
+    let key = key.ok_or_else(|| Fault::new(&fault::NO_KEY, table.name.to_string()))?;
     let layout = partition::layout(input);
     let suffixes: Vec<String> = layout.iter().map(|(suffix, _)| suffix.clone()).collect();
-    let names = Names::assign(table, &suffixes, &input.tag, &input.facts.taken_names);
+    let mut books = Books::default();
+    books.take(&table.name.schema, &input.facts.taken_names);
+    for (oid, facts) in &input.partition_facts {
+        if let Some(partition) = table.partitions.iter().find(|p| p.table.oid == *oid) {
+            books.take(&partition.table.name.schema, &facts.taken_names);
+        }
+    }
+    let mut names = Names::assign_in(&mut books, table, &suffixes, &input.tag);
+    let is_same = input.shape == Shape::Same;
+    let parts = parts(table, key.oid, &mut books, &input.tag, is_same);
+    names.departed = parts.iter().map(|p| p.names.source.clone()).collect();
+    if is_same {
+        names.arrived = parts.iter().map(|p| p.names.source.clone()).collect();
+    }
     let carry = Carry {
         table,
+        source,
         names: &names,
         shape: &input.shape,
         major: input.facts.server_major,
@@ -67,14 +98,67 @@ pub fn plan(input: &PlanInput) -> Result<MovePlan> {
         role: &input.facts.role,
         default_table_grants: &input.facts.default_table_grants,
         default_sequence_grants: &input.facts.default_sequence_grants,
+        is_bypassing_row_security: input.facts.is_bypassing_row_security,
+        assumable_grantors: &input.facts.assumable_grantors,
+        partition_grants: tree::common_grants(table),
         sequence_gap: input.facts.session_limit,
     };
     let mut carried = carry_all(&carry);
+    let mut create = create(
+        table,
+        &names,
+        &input.shape,
+        &partition::partitions(&names.partitions, &layout),
+        &carried,
+    );
+    let mut renames = vec![[names.source.clone(), names.target.clone(), names.parked.clone()]];
+    for part in &parts {
+        let facts = input.partition_facts.iter().find(|(oid, _)| *oid == part.own.oid);
+        let facts = facts.map_or(&input.facts, |(_, facts)| facts);
+        let carry = Carry {
+            default_table_grants: &facts.default_table_grants,
+            assumable_grantors: &facts.assumable_grantors,
+            ..carry
+        };
+        let mut own = match is_same {
+            true => part::same(&carry, part),
+            false => part::left(&carry, part),
+        };
+        if is_same {
+            create.extend(create_part(&names, part, &own));
+            let n = &part.names;
+            renames.push([n.source.clone(), n.target.clone(), n.parked.clone()]);
+        }
+        own.retire.push(part::retire(part));
+        carried.merge(own);
+    }
     partition::judge(input, &mut carried);
+    tree::judge(input, table, &parts, &carry, &mut carried);
     judge(input, &mut carried);
-    let partitions = partition::partitions(&names.partitions, &layout);
+    if let (Some(fitted), Some((_, trial))) = (&fitted, &input.wanted) {
+        fitted.judge(source, &input.facts, trial, &mut carried);
+    }
+    let keys = match &fitted {
+        Some(fitted) => (fitted.key.clone(), fitted.reverse_key.clone()),
+        None => {
+            let missing = carry.missing_columns(|c| key.has_key_column(c));
+            (key_columns(table, key, &[]), key_columns(table, key, &missing))
+        }
+    };
+    let columns = match &fitted {
+        Some(fitted) => (fitted.columns.clone(), fitted.reverse_columns.clone()),
+        None => (copied_columns(table), copied_columns(table)),
+    };
+    let partitions = match is_same {
+        true => parts.iter().map(same_partition).collect(),
+        false => partition::partitions(&names.partitions, &layout),
+    };
+    let fallback_view = input.fallback_view.as_ref().map(|view| {
+        let key: Vec<&Ident> = key.key().filter_map(|c| c.column.as_ref()).collect();
+        fallback::fallback_view(table, &names, &key, &view.name)
+    });
     let (swap_locks, swap_back_locks) = locks(&names, &carried, &input.facts.unlockable);
-    Ok(MovePlan {
+    let mut plan = MovePlan {
         version: PLAN_VERSION,
         tag: input.tag.clone(),
         server_major: input.facts.server_major,
@@ -86,9 +170,11 @@ pub fn plan(input: &PlanInput) -> Result<MovePlan> {
         parked: names.parked.clone(),
         retired: names.retired.clone(),
         shape: input.shape.clone(),
-        key: key_columns(table, key, &[]),
-        reverse_key: key_columns(table, key, &carry.missing_columns(|c| key.has_key_column(c))),
-        columns: copied_columns(table),
+        key: keys.0,
+        reverse_key: keys.1,
+        columns: columns.0,
+        reverse_columns: columns.1,
+        is_one_way: input.shape.wanted().is_some_and(|wanted| wanted.is_one_way),
         has_identity_always: table
             .columns
             .iter()
@@ -100,15 +186,16 @@ pub fn plan(input: &PlanInput) -> Result<MovePlan> {
             table.toast_bytes,
             table.index_bytes,
         ),
-        create: create(table, &names, &input.shape, &partitions, &carried),
-        drop_target: drop_target(&names),
+        create,
+        old_partitions: parts.iter().map(old_partition).collect(),
+        drop_target: drop_target(&names, &carried),
         retire: retire(&names, &carried),
-        drop_parked: vec![Step::new(
-            "the old table goes",
-            format!("drop table {}", names.parked),
-        )],
-        swap: swap(&carried.forward, &names.source, &names.parked, &names.target),
-        swap_back: swap(&carried.back, &names.source, &names.target, &names.parked),
+        drop_parked: drop_parked(&names, &carried),
+        fallback_view,
+        clean_up_locks: vec![exclusive(&names.source)],
+        finish_locks: vec![exclusive(&names.source), exclusive(&names.parked)],
+        swap: swap(&carried.forward, &renames),
+        swap_back: swap(&carried.back, &back(&renames)),
         partitions,
         swap_locks,
         swap_back_locks,
@@ -117,14 +204,49 @@ pub fn plan(input: &PlanInput) -> Result<MovePlan> {
         refusals: carried.refusals,
         missing_grants: input.facts.missing_grants.clone(),
         index: carried.index,
+        before_swap: carried.before_swap,
+        before_swap_back: carried.before_swap_back,
         swap_first: carried.swap_first,
         settle: carried.settle,
         settle_back: carried.settle_back,
-    })
+    };
+    if plan.is_one_way {
+        plan.swap_back_locks.clear();
+        for steps in [
+            &mut plan.before_swap_back,
+            &mut plan.swap_back,
+            &mut plan.settle_back,
+        ] {
+            steps.clear();
+        }
+    }
+    Ok(plan)
+}
+
+/// The shape in the user's own words, fitted to the table.
+fn fitted(input: &PlanInput, source: &Table) -> Result<Option<Fitted>> {
+    match (input.shape.wanted(), &input.wanted) {
+        (Some(wanted), Some((reading, _))) => Ok(Some(super::wanted::fit(source, reading, wanted)?)),
+        _ => Ok(None),
+    }
+}
+
+fn exclusive(relation: &QualifiedName) -> Lock {
+    Lock {
+        relation: relation.clone(),
+        mode: LockMode::AccessExclusive,
+    }
 }
 
 fn judge(input: &PlanInput, out: &mut Carried) {
     let name = input.table.name.name.as_str();
+    if input.fallback_view.is_some() && input.shape.wanted().is_some() {
+        let why = "--fallback-view needs both tables to have the same columns, and --to changes them";
+        out.refuse(&fault::BAD_SHAPE, why);
+    }
+    if let Some(view) = input.fallback_view.as_ref().filter(|view| view.is_taken) {
+        out.refuse(&crate::run::fault::FALLBACK_NAME_TAKEN, view.name.to_string());
+    }
     if !input.facts.our_triggers.is_empty() {
         let triggers = join(&input.facts.our_triggers, ", ");
         out.refuse(
@@ -150,38 +272,6 @@ fn judge(input: &PlanInput, out: &mut Carried) {
         out.warnings
             .push("constraints that are not validated stay so".into());
     }
-}
-
-fn key_columns(table: &Table, key: &Index, appended: &[&Ident]) -> Vec<KeyColumn> {
-    let own = key.key().filter_map(|c| c.column.as_ref());
-    own.chain(appended.iter().copied())
-        .filter_map(|name| table.column(name))
-        .map(|column| KeyColumn {
-            name: column.name.clone(),
-            type_sql: column.base_type_sql.clone(),
-            collation: column.collation.clone().filter(|_| column.is_collation_explicit),
-        })
-        .collect()
-}
-
-fn copied_columns(table: &Table) -> Vec<Column> {
-    let live = table.columns.iter().filter(|c| !c.is_generated());
-    live.map(|column| Column {
-        name: column.name.clone(),
-        digest: digest(column),
-    })
-    .collect()
-}
-
-/// Types in which two values are equal only when they are the same to the byte: bool, bytea, "char", name, the
-/// integers, oid, date, time, the timestamps, uuid; text and varchar unless the collation is loose. Not numeric
-/// (`1.0 = 1.00`), float (`-0 = 0`), interval (24 hours are a day), jsonb (it holds numerics), character (blanks).
-fn digest(column: &corridor_pg::catalog::Column) -> Digest {
-    const EXACT: [u32; 13] = [16, 17, 18, 19, 20, 21, 23, 26, 1082, 1083, 1114, 1184, 2950];
-    const TEXTS: [u32; 2] = [25, 1043];
-    let oid = column.type_oid.0;
-    let is_exact = EXACT.contains(&oid) || (TEXTS.contains(&oid) && column.is_collation_deterministic);
-    if is_exact { Digest::Native } else { Digest::Text }
 }
 
 fn create(
@@ -212,9 +302,10 @@ fn create(
         })
         .collect();
     items.extend(carried.table_clauses.iter().cloned());
-    let tail = match shape.is_partitioned() {
-        true => format!(" {}{}", shape.clause(), carried.parent_clause),
-        false => carried.storage_clause.clone(),
+    let tail = match (shape, &table.inheritance.partition_key) {
+        (Shape::Same, Some(key)) => format!(" partition by {key}{}", carried.parent_clause),
+        (Shape::Same | Shape::Plain | Shape::Wanted(_), _) => carried.storage_clause.clone(),
+        _ => format!(" {}{}", shape.clause(), carried.parent_clause),
     };
     let sql = format!("create table {target} (\n    {}\n){tail}", items.join(",\n    "));
     let mut steps = vec![Step::new(format!("the new table, as {}", target.name), sql)];
@@ -232,12 +323,16 @@ fn create(
     steps
 }
 
-fn swap(
-    phases: &Phases,
-    name: &QualifiedName,
-    leaving_to: &QualifiedName,
-    arriving_from: &QualifiedName,
-) -> Vec<Step> {
+/// The same names, with the tables that leave and arrive exchanged.
+fn back(renames: &[[QualifiedName; 3]]) -> Vec<[QualifiedName; 3]> {
+    let exchanged = renames.iter().cloned();
+    exchanged
+        .map(|[name, target, parked]| [name, parked, target])
+        .collect()
+}
+
+/// `renames`: the lasting name, where the table arrives from, and where the one that leaves goes to.
+fn swap(phases: &Phases, renames: &[[QualifiedName; 3]]) -> Vec<Step> {
     let rename = |from: &QualifiedName, to: &QualifiedName| {
         Step::new(
             format!("{} becomes {}", from.name, to.name),
@@ -247,11 +342,44 @@ fn swap(
     };
     let mut steps = phases.detach.clone();
     steps.extend(phases.aside.iter().cloned());
-    steps.push(rename(name, leaving_to));
-    steps.push(rename(arriving_from, name));
+    for [name, arriving_from, leaving_to] in renames {
+        steps.push(rename(name, leaving_to));
+        steps.push(rename(arriving_from, name));
+    }
     steps.extend(phases.arrive.iter().cloned());
     steps.extend(phases.attach.iter().cloned());
     steps.extend(phases.finish.iter().cloned());
+    steps
+}
+
+fn same_partition(part: &Part<'_>) -> Partition {
+    Partition {
+        name: part.names.source.clone(),
+        made_as: Some(part.names.target.clone()),
+        bounds: part.partition.bounds.clone(),
+    }
+}
+
+fn old_partition(part: &Part<'_>) -> OldPartition {
+    OldPartition {
+        oid: part.own.oid,
+        name: part.names.source.clone(),
+        parked: part.names.parked.clone(),
+    }
+}
+
+/// A partition with all that is its own, and only then made a part of its parent: so its indexes, which the parent
+/// would otherwise name, have the names that they are to have.
+fn create_part(names: &Names, part: &Part<'_>, carried: &Carried) -> Vec<Step> {
+    let target = &part.names.target;
+    let mut steps = create(&part.own, &part.names, &Shape::Same, &[], carried);
+    steps.push(Step::new(
+        format!("{} becomes a partition", target.name),
+        format!(
+            "alter table {} attach partition {target} {}",
+            names.target, part.partition.bounds
+        ),
+    ));
     steps
 }
 
@@ -262,10 +390,6 @@ fn locks(names: &Names, carried: &Carried, unlockable: &[QualifiedName]) -> (Vec
     let mut others = carried.locks.clone();
     others.retain(|lock| !unlockable.contains(&lock.relation));
     others.sort_by(|a, b| a.relation.cmp(&b.relation));
-    let exclusive = |relation: &QualifiedName| Lock {
-        relation: relation.clone(),
-        mode: LockMode::AccessExclusive,
-    };
     let with = |second: &QualifiedName| {
         let pair = [exclusive(&names.source), exclusive(second)];
         pair.into_iter().chain(others.iter().cloned()).collect()
@@ -273,12 +397,26 @@ fn locks(names: &Names, carried: &Carried, unlockable: &[QualifiedName]) -> (Vec
     (with(&names.target), with(&names.parked))
 }
 
-fn drop_target(names: &Names) -> Vec<Step> {
+fn drop_target(names: &Names, carried: &Carried) -> Vec<Step> {
     let target = &names.target;
-    vec![Step::new(
-        format!("{} goes, with its partitions", target.name),
-        format!("drop table if exists {target}"),
-    )]
+    let mut steps = carried.drop_new.clone();
+    steps.push(
+        Step::new(
+            format!("{} goes, with its partitions", target.name),
+            format!("drop table if exists {target}"),
+        )
+        .brief([(target, LockMode::AccessExclusive)]),
+    );
+    steps
+}
+
+fn drop_parked(names: &Names, carried: &Carried) -> Vec<Step> {
+    let mut steps = carried.drop_old.clone();
+    steps.push(
+        Step::new("the old table goes", format!("drop table {}", names.parked))
+            .brief([(&names.parked, LockMode::AccessExclusive)]),
+    );
+    steps
 }
 
 fn retire(names: &Names, carried: &Carried) -> Vec<Step> {
@@ -292,20 +430,20 @@ fn retire(names: &Names, carried: &Carried) -> Vec<Step> {
         ),
     );
     let mut steps = vec![schema];
-    steps.extend(carried.retire.iter().cloned());
+    steps.extend(carried.drop_old.iter().chain(&carried.retire).cloned());
     steps.push(
         Step::new(
             format!("{} goes to {RETIRED_SCHEMA}", parked.name),
             format!("alter table {parked} set schema {RETIRED_SCHEMA}"),
         )
-        .brief([]),
+        .brief([(parked, LockMode::AccessExclusive)]),
     );
     steps
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use corridor_pg::Oid;
+    use corridor_mirror::spec::{Digest, KeyColumn};
     use corridor_pg::catalog::FingerprintEntry;
 
     use super::*;
@@ -328,13 +466,19 @@ pub(crate) mod tests {
                 default_table_grants: vec![],
                 default_sequence_grants: vec![],
                 unlockable: vec![],
+                is_bypassing_row_security: false,
+                assumable_grantors: vec![],
                 our_triggers: vec![],
                 missing_grants: vec![],
             },
+            partition_facts: vec![],
             spread: Spread::Unasked,
             offending: Offending::default(),
             tag: "t".into(),
             accepts_key_widening: true,
+            accepts_partition_settings: false,
+            fallback_view: None,
+            wanted: None,
         }
     }
 

@@ -71,7 +71,7 @@ fn why_not_column(column: &Column, shape: &Shape) -> Option<String> {
         return Some("it is generated".into());
     }
     match shape {
-        Shape::Same => None,
+        Shape::Same | Shape::Plain | Shape::Wanted(_) => None,
         Shape::Hash { .. } => (!column.is_hashable).then(|| "its type has no hash operator class".into()),
         Shape::List { .. } => (!column.has_btree_order).then(|| "its type has no order".into()),
         Shape::Range { every, .. } => match (range_type(column), every) {
@@ -147,6 +147,7 @@ pub(super) fn partitions(names: &[QualifiedName], layout: &[(String, String)]) -
         .zip(layout)
         .map(|(name, (_, bounds))| Partition {
             name: name.clone(),
+            made_as: None,
             bounds: bounds.clone(),
         })
         .collect()

@@ -2,9 +2,11 @@
 
 use std::fmt::Write;
 
+use corridor_pg::QualifiedName;
 use corridor_pg::ident::join;
 
-use super::{Hold, Lock, LockMode, MovePlan, Step};
+use super::outline::{self, Chapter};
+use super::{Hold, Lock, MirrorSteps, MovePlan, Step};
 use crate::estimate::Estimate;
 
 const WIDTH: usize = 80;
@@ -33,11 +35,19 @@ pub fn render(plan: &MovePlan) -> String {
         "Somebody with the right to must first run",
         &statements(&plan.missing_grants),
     );
-    let lost: Vec<String> = plan.widened.iter().map(|w| w.lost.clone()).collect();
-    bullets(&mut out, "Guarantees that are lost", &lost);
+    // A widening that nobody accepted has been said above.
+    if !plan
+        .refusals
+        .iter()
+        .any(|r| r.code == crate::fault::KEY_WIDENING.id)
+    {
+        let lost: Vec<String> = plan.widened.iter().map(|w| w.lost.clone()).collect();
+        bullets(&mut out, "Guarantees that are lost", &lost);
+    }
     bullets(&mut out, "To know", &plan.warnings);
-    operations(plan, &mut out);
-    way_back(plan, &mut out);
+    let mirror = plan.mirror_steps();
+    operations(plan, &mirror, &mut out);
+    way_back(plan, &mirror, &mut out);
     out
 }
 
@@ -92,113 +102,63 @@ fn summary(plan: &MovePlan, out: &mut String) {
     }
 }
 
-fn operations(plan: &MovePlan, out: &mut String) {
-    let columns = join(plan.columns.iter().map(|c| &c.name), ", ");
-    let source = &plan.source.name;
-    let capture = format!("capture triggers on {source}: SHARE ROW EXCLUSIVE, milliseconds");
-    let first = [plan.swap_first.as_slice(), &plan.swap].concat();
-    let prepare = [plan.create.as_slice(), &capture_steps(plan)].concat();
-    let finish = [
-        Lock {
-            relation: source.clone(),
-            mode: LockMode::AccessExclusive,
-        },
-        Lock {
-            relation: plan.parked.clone(),
-            mode: LockMode::AccessExclusive,
-        },
-    ];
-    let operations: [(&str, String, &[Step]); 8] = [
-        ("prepare", format!("new tables, empty; {capture}"), &prepare),
-        (
-            "copy",
-            format!("in chunks, throttled, beside the application: {columns}"),
-            &[],
-        ),
-        (
-            "index",
-            "on the new table; the application does not use it yet".into(),
-            &plan.index,
-        ),
-        (
-            "constrain",
-            "checks and keys are proven by the source; see cutover and hold".into(),
-            &[],
-        ),
-        (
-            "verify",
-            "every row of both tables is compared; nothing is locked".into(),
-            &[],
-        ),
-        (
-            "cutover",
-            format!(
-                "one transaction; waits for its locks within a budget, then holds them for as long as these \
-                 statements and the last changes take: {}",
-                lock_list(&plan.swap_locks)
-            ),
-            &first,
-        ),
-        (
-            "hold",
-            "writes flow back to the old table; until you say finish".into(),
-            &plan.settle,
-        ),
-        (
-            "finish",
-            format!(
-                "the capture ends, and the old table goes out of the way, or is dropped with --drop: {}, milliseconds",
-                lock_list(&finish)
-            ),
-            &plan.retire,
-        ),
-    ];
-    for (number, (name, text, steps)) in operations.iter().enumerate() {
+fn operations(plan: &MovePlan, mirror: &MirrorSteps, out: &mut String) {
+    for (number, (name, chapter)) in outline::operations(plan, mirror).iter().enumerate() {
         out.push('\n');
-        paragraph(out, "   ", &format!("{}. {name}: {text}", number + 1));
-        list_steps(steps, *name != "cutover", out);
+        let head = format!(
+            "{}. {name}: {}",
+            number + 1,
+            with_locks(&chapter.text, &chapter.locks, &chapter.partitioned)
+        );
+        paragraph(out, "   ", &head);
+        sections(chapter, out);
     }
 }
 
-/// The capture triggers, as the migration with the number n will name them.
-fn capture_steps(plan: &MovePlan) -> Vec<Step> {
-    let (forward, _) = crate::run::mirrors(plan, "n");
-    let lock = Lock {
-        relation: plan.source.name.clone(),
-        mode: LockMode::ShareRowExclusive,
-    };
-    forward
-        .trigger_statements(&[])
-        .into_iter()
-        .map(|sql| Step {
-            what: "capture".to_owned(),
-            sql,
-            locks: vec![lock.clone()],
-            hold: Hold::Brief,
-        })
-        .collect()
-}
-
-fn way_back(plan: &MovePlan, out: &mut String) {
+fn way_back(plan: &MovePlan, mirror: &MirrorSteps, out: &mut String) {
     out.push_str("\nThe way back\n");
-    paragraph(
-        out,
-        "    ",
-        "  before the cut-over: rollback drops the new table; the old one was never changed",
-    );
-    list_steps(&plan.drop_target, true, out);
-    let steps = plan.swap_back.len() + plan.settle_back.len() + plan.swap_first.len();
-    let text = format!(
-        "  after it, until finish: rollback swaps back, with every write since, in one transaction of {steps} statements \
-         under the same locks: {}",
-        lock_list(&plan.swap_back_locks)
-    );
-    paragraph(out, "    ", &text);
-    paragraph(out, "    ", "  after finish: there is none");
+    for chapter in outline::way_back(plan, mirror) {
+        let head = format!(
+            "  {}",
+            with_locks(&chapter.text, &chapter.locks, &chapter.partitioned)
+        );
+        paragraph(out, "    ", &head);
+        sections(&chapter, out);
+    }
 }
 
-/// Statements, those that differ in their numbers only told once; with their locks when `has_notes`.
-fn list_steps(steps: &[Step], has_notes: bool, out: &mut String) {
+fn sections(chapter: &Chapter, out: &mut String) {
+    for section in &chapter.sections {
+        if !section.text.is_empty() {
+            let mut text = with_locks(&section.text, &section.locks, &section.partitioned);
+            if !section.locks.is_empty() {
+                text.push_str("; milliseconds");
+            }
+            paragraph(out, "     ", &format!("   - {text}"));
+        }
+        list_steps(
+            &section.steps,
+            &[chapter.locks.as_slice(), &section.locks].concat(),
+            out,
+        );
+    }
+}
+
+/// `partitioned` are the tables among them whose partitions are locked with them.
+fn with_locks(text: &str, locks: &[Lock], partitioned: &[QualifiedName]) -> String {
+    let one = |lock: &Lock| match partitioned.contains(&lock.relation) {
+        true => format!("{} on {} and its partitions", lock.mode, lock.relation),
+        false => format!("{} on {}", lock.mode, lock.relation),
+    };
+    match locks {
+        [] => text.to_owned(),
+        locks => format!("{text}: {}", join(locks.iter().map(one), ", ")),
+    }
+}
+
+/// Statements, those that differ in their numbers only told once; with their locks, unless those are `held` for all of
+/// them.
+fn list_steps(steps: &[Step], held: &[Lock], out: &mut String) {
     let shapes: Vec<String> = steps.iter().map(|step| without_numbers(&step.sql)).collect();
     let mut shown = 0;
     let mut at = 0;
@@ -211,7 +171,7 @@ fn list_steps(steps: &[Step], has_notes: bool, out: &mut String) {
         for step in &steps[at..at + group] {
             shown += 1;
             paragraph(out, "       ", &format!("     {};", step.sql));
-            if has_notes && !step.locks.is_empty() {
+            if held.is_empty() && !step.locks.is_empty() {
                 let hold = match step.hold {
                     Hold::None | Hold::Brief => "milliseconds",
                     Hold::WholeBuild => "while it runs",
@@ -223,6 +183,7 @@ fn list_steps(steps: &[Step], has_notes: bool, out: &mut String) {
         match (group, repeats) {
             (_, 1) => {}
             (1, n) => paragraph(out, "", &format!("       -- and {} more like it", n - 1)),
+            (_, 2) => paragraph(out, "", &format!("       -- and 1 more group like these {group}")),
             (_, n) => paragraph(
                 out,
                 "",
@@ -301,7 +262,7 @@ fn paragraph(out: &mut String, indent: &str, text: &str) {
         is_first = false;
         let mut is_empty = true;
         for (gap, word) in words(body) {
-            let width = current.chars().count() + gap.len() + word.chars().count();
+            let width = columns(&current) + gap.len() + columns(word);
             if !is_empty && width > WIDTH {
                 out.push_str(current.trim_end());
                 out.push('\n');
@@ -317,17 +278,43 @@ fn paragraph(out: &mut String, indent: &str, text: &str) {
     }
 }
 
-/// Words with the blanks before them: two blanks inside of a literal stay two as long as the line does not break.
+/// The columns that a text takes on a terminal: ideographs, Hangul, full-width forms and emoji take two.
+fn columns(text: &str) -> usize {
+    let is_wide = |c: char| {
+        matches!(c, '\u{1100}'..='\u{115f}' | '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7a3}' | '\u{f900}'..='\u{faff}'
+            | '\u{fe30}'..='\u{fe6f}' | '\u{ff00}'..='\u{ff60}' | '\u{ffe0}'..='\u{ffe6}' | '\u{1f300}'..='\u{1faff}'
+            | '\u{20000}'..='\u{3fffd}')
+    };
+    text.chars().map(|c| 1 + usize::from(is_wide(c))).sum()
+}
+
+/// Words with the blanks before them: two blanks inside of a literal stay two as long as the line does not break. A
+/// quoted name is one word, or the statement could not be copied from where it is shown.
 fn words(text: &str) -> Vec<(&str, &str)> {
     let mut words = Vec::new();
     let mut rest = text;
     while !rest.is_empty() {
         let gap = rest.len() - rest.trim_start_matches(' ').len();
-        let end = rest[gap..].find(' ').map_or(rest.len(), |at| gap + at);
+        let end = gap + word_end(&rest[gap..]);
         words.push((&rest[..gap], &rest[gap..end]));
         rest = &rest[end..];
     }
     words
+}
+
+/// The first blank outside of double quotes; a quote that nobody closes is none.
+fn word_end(text: &str) -> usize {
+    let mut is_quoted = false;
+    let mut first = None;
+    for (at, c) in text.char_indices() {
+        match c {
+            '"' => is_quoted = !is_quoted,
+            ' ' if !is_quoted => return at,
+            ' ' => first = first.or(Some(at)),
+            _ => {}
+        }
+    }
+    if is_quoted { first } else { None }.unwrap_or(text.len())
 }
 
 fn bytes(n: i64) -> String {

@@ -23,12 +23,8 @@ fn obstacle(table: &Table) -> Option<(&'static Code, String)> {
                 format!("it is a {} of PostgreSQL", table.kind),
             ));
         }
-        RelationKind::Table => {}
+        RelationKind::Table | RelationKind::PartitionedTable => {}
         RelationKind::ForeignTable => return Some((&fault::FOREIGN_TABLE, "its rows live elsewhere".into())),
-        RelationKind::PartitionedTable => {
-            let key = table.inheritance.partition_key.as_deref().unwrap_or("");
-            return Some((&fault::PARTITIONED_SOURCE, format!("by {key}")));
-        }
         other => return Some((&fault::NOT_A_TABLE, format!("it is a {other}"))),
     }
     match table.persistence {
@@ -49,7 +45,11 @@ fn obstacle(table: &Table) -> Option<(&'static Code, String)> {
             format!("it inherits from {}", join(&inheritance.parents, ", ")),
         ));
     }
-    if !inheritance.children.is_empty() {
+    if table.kind == RelationKind::PartitionedTable {
+        if let Some(obstacle) = super::tree::obstacle(table) {
+            return Some(obstacle);
+        }
+    } else if !inheritance.children.is_empty() {
         return Some((
             &fault::INHERITANCE,
             format!("{} inherit from it", join(&inheritance.children, ", ")),
@@ -88,13 +88,18 @@ pub fn choose_key(table: &Table) -> Result<&Index> {
     })
 }
 
+/// Every index that would do.
+pub(super) fn usable_keys(table: &Table) -> Vec<&Index> {
+    let unique = table.indexes.iter().filter(|i| i.is_unique);
+    unique.filter(|i| why_not_key(table, i).is_none()).collect()
+}
+
 fn why_not_key(table: &Table, index: &Index) -> Option<String> {
     if index.method.as_str() != "btree" {
         return Some(format!("it is a {} index", index.method));
     }
     for (is_wrong, why) in [
         (!index.is_valid, "it is invalid"),
-        (!index.is_immediate, "it is deferrable"),
         (index.predicate.is_some(), "it is partial"),
         (index.has_expressions, "it has expressions"),
     ] {
@@ -149,7 +154,6 @@ mod tests {
         assert_eq!(code(|t| t.kind = RelationKind::ForeignTable), "MOV-013");
         assert_eq!(code(|t| t.is_catalog = true), "MOV-014");
         assert_eq!(code(|t| t.is_partition = true), "MOV-015");
-        assert_eq!(code(|t| t.kind = RelationKind::PartitionedTable), "MOV-016");
         assert_eq!(code(|t| t.inheritance.parents.push(public("p"))), "MOV-017");
         assert_eq!(code(|t| t.inheritance.children.push(public("c"))), "MOV-017");
         assert_eq!(code(|t| t.extension = Some(id("postgis"))), "MOV-020");
@@ -175,7 +179,7 @@ mod tests {
     #[test]
     fn each_unique_index_says_why_it_does_not_do() {
         type Change = fn(&mut Table);
-        let cases: [(Change, &str); 11] = [
+        let cases: [(Change, &str); 10] = [
             (
                 |t| t.columns[0].generated = Some(corridor_pg::catalog::Generated::Stored),
                 "id is generated",
@@ -183,7 +187,6 @@ mod tests {
             (|t| t.indexes.clear(), "no unique index"),
             (|t| t.indexes[0].method = Ident::new("gist").unwrap(), "gist"),
             (|t| t.indexes[0].is_valid = false, "invalid"),
-            (|t| t.indexes[0].is_immediate = false, "deferrable"),
             (|t| t.indexes[0].predicate = Some("x".into()), "partial"),
             (|t| t.indexes[0].has_expressions = true, "expressions"),
             (|t| t.columns[0].is_not_null = false, "id may be null"),

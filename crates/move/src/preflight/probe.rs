@@ -19,7 +19,7 @@ const KEYS_SHOWN: u32 = 10;
 /// Where partitions must begin and end, or which values there are.
 pub(super) async fn spread(session: &mut Session, table: &Table, shape: &Shape) -> Result<Spread> {
     match shape {
-        Shape::Same | Shape::Hash { .. } => Ok(Spread::Unasked),
+        Shape::Same | Shape::Plain | Shape::Wanted(_) | Shape::Hash { .. } => Ok(Spread::Unasked),
         Shape::Range {
             column, every, ahead, ..
         } => match table.column(column) {
@@ -234,7 +234,7 @@ async fn first_keys(
 }
 
 /// Asks one question; nothing when the time limit ended it, or when the table's lock was not free.
-async fn within_limit(
+pub(super) async fn within_limit(
     session: &mut Session,
     sql: &str,
     params: &[&(dyn ToSql + Sync)],

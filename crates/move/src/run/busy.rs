@@ -3,7 +3,7 @@
 use corridor_migration::store;
 use corridor_pg::lock_budget::holders;
 use corridor_pg::{FaultContext, QualifiedName, Result, Session};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio_postgres::Transaction;
 
 use crate::run::deck::Deck;
@@ -36,36 +36,31 @@ pub(crate) async fn say(
         name.as_deref()
             .is_some_and(|n| n.starts_with("corridor:") && n.ends_with(&ours))
     };
-    let mut lines: Vec<String> = match holders(observer, relations, &[our_pid, observer.backend_pid()]).await
-    {
-        Ok(found) => found
-            .iter()
-            .filter(|h| !is_ours(&h.application_name))
-            .map(ToString::to_string)
-            .collect(),
-        Err(error) => vec![format!("(cannot see who: {error})")],
+    let (lines, sessions) = match holders(observer, relations, &[our_pid, observer.backend_pid()]).await {
+        Ok(mut found) => {
+            found.retain(|h| !is_ours(&h.application_name));
+            found.truncate(HOLDERS_MAX);
+            (found.iter().map(ToString::to_string).collect(), found)
+        }
+        Err(error) => (vec![format!("(cannot see who: {error})")], Vec::new()),
     };
-    lines.truncate(HOLDERS_MAX);
-    if let Err(fault) = note(deck, observer, what, &lines, attempt).await {
+    let detail = json!({
+        "what": what, "holders": lines, "sessions": sessions, "attempt": attempt.0, "attempts_max": attempt.1,
+    });
+    if let Err(fault) = note(deck, observer, &detail).await {
         tracing::debug!(%fault, "a busy lock was not written into the journal");
     }
     deck.say(&Progress::LockBusy {
         what: what.to_owned(),
         holders: lines,
+        sessions,
         attempt: attempt.0,
         attempts_max: attempt.1,
     });
 }
 
-async fn note(
-    deck: &Deck,
-    session: &mut Session,
-    what: &str,
-    holders: &[String],
-    attempt: (u32, u32),
-) -> Result<()> {
+async fn note(deck: &Deck, session: &mut Session, detail: &Value) -> Result<()> {
     let tx = session.begin(corridor_pg::Isolation::ReadCommitted).await?;
-    let detail = json!({ "what": what, "holders": holders, "attempt": attempt.0, "attempts_max": attempt.1 });
-    store::note(&tx, &deck.lease, "lock_busy", None, &detail).await?;
+    store::note(&tx, &deck.lease, "lock_busy", None, detail).await?;
     tx.commit().await.doing(|| "writing the journal")
 }

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use corridor_migration::fault::EVENT_OUT_OF_PLACE;
 use corridor_migration::step::{Action, duties};
-use corridor_migration::{Event, OperationState, Side, State, Verb, store};
+use corridor_migration::{Event, OperationState, Side, State, Verb, Wait, store};
 use corridor_mirror::fault::TRUNCATED;
 use corridor_mirror::{Identity, Mirror};
+use corridor_pg::fault::FENCED;
 use corridor_pg::{Fault, FaultContext, Isolation, Result};
 use serde_json::json;
 use tokio::sync::watch;
@@ -17,12 +19,18 @@ use crate::run::crew::{self, Task};
 use crate::run::deck::Deck;
 use crate::run::fault::{CUTOVER_BLOCKED, NAME_TAKEN_OVER, NOT_PROVEN};
 use crate::run::owner::look_up;
-use crate::run::prepare::{analyze, index, prepare, target_oid};
+use crate::run::prepare::{analyze, freshen, index, prepare, target_oid};
+use crate::run::proof::{record_verdict, verdict_of, verify, verify_the_way_back};
 use crate::run::report::Progress;
 use crate::run::retire::{clean_up, retire, settle, side_of};
 use crate::run::seat::Seat;
 use crate::run::stop::{Step, Stop};
 use crate::run::swap::{Direction, swap};
+
+/// Between two looks of a worker that only keeps the tables in step.
+const STAND_BY_INTERVAL: Duration = Duration::from_millis(500);
+/// Looks after which it says again what it waits for.
+const SAID_AGAIN_EVERY: u64 = 10;
 
 /// How a worker's turn ended.
 #[derive(Debug)]
@@ -41,12 +49,22 @@ pub(crate) async fn run(deck: &Arc<Deck>, is_attending: bool) -> Result<Ending> 
         if deck.must_leave() {
             return Ok(Ending::Left);
         }
-        let outcome = turn(deck, &mut seat, is_attending).await;
+        let mut begun = None;
+        let outcome = turn(deck, &mut seat, is_attending, &mut begun).await;
         let failure = deck.take_failure().map(Stop::Fault);
         match (outcome, failure) {
             (Ok(Some(state)), None) => return Ok(Ending::In(state)),
             (Ok(_), None) | (Err(Stop::Turn), None) => {}
+            // The course's own connection was lost between two transactions: the state says how to go on.
+            (Err(Stop::Fault(fault)), None) if is_passing(&fault) => {
+                if let Err(Stop::Fault(fault)) = seat.recover(deck, fault).await {
+                    return Err(fault);
+                }
+            }
             (Err(Stop::Fault(fault)), _) | (_, Some(Stop::Fault(fault))) => {
+                if was_overtaken(deck, &mut seat, &fault, begun.as_ref()).await {
+                    continue;
+                }
                 // Somebody stands in the way of the swap: who stays to keep the tables in step, stays.
                 let goes_on = (is_attending && fault.code().id == CUTOVER_BLOCKED.id)
                     || go_back_to_the_copy(deck, &mut seat, &fault).await;
@@ -63,8 +81,33 @@ pub(crate) async fn run(deck: &Arc<Deck>, is_attending: bool) -> Result<Ending> 
     }
 }
 
-async fn turn(deck: &Arc<Deck>, seat: &mut Seat, is_attending: bool) -> Step<Option<State>> {
+/// A lost connection, after which nothing is unclear. One that could not be made again was waited for long enough.
+fn is_passing(fault: &Fault) -> bool {
+    fault.code().id == corridor_pg::fault::CONNECTION_LOST.id && !fault.is_ownership_ambiguous()
+}
+
+/// True when what was to be recorded does not fit because a person's order came first: between the checkpoint and the
+/// transaction the state has moved on. That transaction is rolled back whole, and the new state says how to go on.
+async fn was_overtaken(deck: &Arc<Deck>, seat: &mut Seat, fault: &Fault, begun: Option<&State>) -> bool {
+    if fault.code().id != EVENT_OUT_OF_PLACE.id {
+        return false;
+    }
+    let Ok(session) = seat.session(deck).await else {
+        return false;
+    };
+    let now = store::read_state(&**session, deck.fence.migration_id).await;
+    now.is_ok_and(|now| Some(&now) != begun)
+}
+
+/// Does what the state asks for; `begun` becomes that state.
+async fn turn(
+    deck: &Arc<Deck>,
+    seat: &mut Seat,
+    is_attending: bool,
+    begun: &mut Option<State>,
+) -> Step<Option<State>> {
     let state = store::read_state(&**seat.session(deck).await?, deck.fence.migration_id).await?;
+    *begun = Some(state.clone());
     identify(deck, seat).await?;
     match duties(&state).first() {
         Some(Action::Work) => forward(deck, seat).await?,
@@ -72,7 +115,7 @@ async fn turn(deck: &Arc<Deck>, seat: &mut Seat, is_attending: bool) -> Step<Opt
             let verb = Event::asked(Verb::Cutover, "corridor");
             record(deck, seat, &[verb]).await?;
         }
-        Some(Action::CatchUp) if is_attending => stand_by(deck, seat, &deck.forward).await?,
+        Some(Action::CatchUp) if is_attending => stand_by(deck, seat, Wait::Cutover).await?,
         Some(Action::Swap) => cut_over(deck, seat).await?,
         Some(Action::MirrorBack) => {
             after_cut_over(deck, seat).await?;
@@ -82,7 +125,7 @@ async fn turn(deck: &Arc<Deck>, seat: &mut Seat, is_attending: bool) -> Step<Opt
             if !is_attending {
                 return Ok(Some(state));
             }
-            stand_by(deck, seat, &deck.reverse).await?;
+            stand_by(deck, seat, Wait::Finish).await?;
         }
         Some(Action::SwapBack) => swap_back(deck, seat).await?,
         Some(Action::CleanUp) => clean_up(deck).await?,
@@ -111,21 +154,7 @@ async fn identify(deck: &Arc<Deck>, seat: &mut Seat) -> Step<()> {
 
 /// Applies events, each in the order given, in one transaction.
 pub(crate) async fn record(deck: &Arc<Deck>, seat: &mut Seat, events: &[Event]) -> Step<()> {
-    loop {
-        let session = seat.session(deck).await?;
-        let outcome: Result<()> = async {
-            let tx = session.begin(Isolation::ReadCommitted).await?;
-            for event in events {
-                store::apply(&tx, &deck.lease, event).await?;
-            }
-            tx.commit().await.doing(|| "recording what happened")
-        }
-        .await;
-        match outcome {
-            Ok(()) => return Ok(()),
-            Err(fault) => seat.recover(deck, fault).await?,
-        }
-    }
+    record_verdict(deck, seat, events, None).await
 }
 
 /// A cut-over whose proof is gone (a truncate came after it) is not given up: the copy and the verification are done
@@ -149,7 +178,7 @@ async fn go_back_to_the_copy(deck: &Arc<Deck>, seat: &mut Seat, fault: &Fault) -
 }
 
 async fn record_failure(deck: &Arc<Deck>, seat: &mut Seat, fault: Fault) -> Result<Ending> {
-    let is_unrecordable = fault.code().id == corridor_pg::fault::FENCED.id
+    let is_unrecordable = fault.code().id == FENCED.id
         || matches!(fault.code().retry, corridor_pg::Retry::AfterReconnect)
         || fault.is_ownership_ambiguous();
     if is_unrecordable {
@@ -172,7 +201,13 @@ async fn record_failure(deck: &Arc<Deck>, seat: &mut Seat, fault: Fault) -> Resu
         }
     };
     deck.wind_up();
-    match record(deck, seat, &[event]).await {
+    let verdict = verdict_of(deck, seat, &fault).await;
+    match record_verdict(deck, seat, &[event], verdict.as_ref()).await {
+        // Whoever has taken over has dropped, or changed, what this one stumbled over: that is no failure of the migration.
+        Err(Stop::Turn) if !deck.is_lease_ours() => {
+            Err(Fault::new(&FENCED, format!("migration {}", deck.name)))
+        }
+        Err(Stop::Fault(second)) if second.code().id == FENCED.id => Err(second),
         Ok(()) | Err(Stop::Turn) => Err(fault),
         Err(Stop::Fault(second)) => {
             tracing::warn!(%second, "the failure could not be recorded");
@@ -182,16 +217,12 @@ async fn record_failure(deck: &Arc<Deck>, seat: &mut Seat, fault: Fault) -> Resu
 }
 
 /// Begins an operation. False when it is done already.
-async fn begin(deck: &Arc<Deck>, seat: &mut Seat, name: &str) -> Step<bool> {
+pub(crate) async fn begin(deck: &Arc<Deck>, seat: &mut Seat, name: &str) -> Step<bool> {
     let operations = store::operations(&**seat.session(deck).await?, deck.fence.migration_id).await?;
     let state = operations.iter().find(|o| o.name == name).map(|o| o.state);
     if state == Some(OperationState::Done) {
         return Ok(false);
     }
-    deck.say(&Progress::Operation {
-        name: name.to_owned(),
-        is_done: false,
-    });
     record(
         deck,
         seat,
@@ -200,6 +231,11 @@ async fn begin(deck: &Arc<Deck>, seat: &mut Seat, name: &str) -> Step<bool> {
         }],
     )
     .await?;
+    // Only now: whoever hears it may look at once.
+    deck.say(&Progress::Operation {
+        name: name.to_owned(),
+        is_done: false,
+    });
     Ok(true)
 }
 
@@ -243,7 +279,7 @@ async fn forward(deck: &Arc<Deck>, seat: &mut Seat) -> Step<()> {
 }
 
 /// Runs `work` while the applier keeps `mirror` in step; ends the applier at a checkpoint of its own.
-async fn with_applier<T>(
+pub(crate) async fn with_applier<T>(
     deck: &Arc<Deck>,
     mirror: &Arc<Mirror>,
     work: impl AsyncFnOnce() -> Step<T>,
@@ -273,6 +309,7 @@ async fn copy(deck: &Arc<Deck>, seat: &mut Seat) -> Step<()> {
         }
         let rows_before = lanes.iter().map(|lane| lane.rows.unsigned_abs()).sum();
         let unfinished = lanes.into_iter().filter(|lane| !lane.is_done).collect();
+        seat.succeeded(deck);
         crew::work(deck, &deck.forward, Task::Copy, unfinished, rows_before).await?;
     }
     if is_begun {
@@ -281,70 +318,23 @@ async fn copy(deck: &Arc<Deck>, seat: &mut Seat) -> Step<()> {
     Ok(())
 }
 
-async fn repeat(deck: &Arc<Deck>, seat: &mut Seat, operation: &str) -> Step<()> {
+pub(crate) async fn repeat(deck: &Arc<Deck>, seat: &mut Seat, operation: &str) -> Step<()> {
     let session = seat.session(deck).await?;
     let tx = session.begin(Isolation::ReadCommitted).await?;
     store::repeat_operation(&tx, &deck.lease, operation).await?;
-    tx.commit().await.doing(|| "beginning an operation again")?;
+    corridor_pg::failpoint::step("again", tx.commit())
+        .await
+        .doing(|| "beginning an operation again")?;
     Ok(())
-}
-
-async fn verify(deck: &Arc<Deck>, seat: &mut Seat) -> Step<()> {
-    let operations = store::operations(&**seat.session(deck).await?, deck.fence.migration_id).await?;
-    let known = operations.iter().find(|o| o.name == "verify");
-    let is_resumed =
-        known.is_some_and(|o| o.state == OperationState::Running && o.progress.get("run").is_some());
-    if !begin(deck, seat, "verify").await? {
-        // Done, and asked for anew only by `verify`; but a truncate may have emptied what was proven.
-        if deck.check_proof(&**seat.session(deck).await?).await.is_ok() {
-            return Ok(());
-        }
-        repeat(deck, seat, "verify").await?;
-    }
-    let session = seat.session(deck).await?;
-    let last = deck.forward.last_run(&**session).await?;
-    let run = if is_resumed && last > 0 { last } else { last + 1 };
-    note_run(deck, seat, run).await?;
-    let report = compare(deck, seat, &deck.forward, run).await?;
-    deck.say(&Progress::Verified { report });
-    end(deck, seat, "verify").await
-}
-
-async fn note_run(deck: &Arc<Deck>, seat: &mut Seat, run: i32) -> Step<()> {
-    let session = seat.session(deck).await?;
-    let tx = session.begin(Isolation::ReadCommitted).await?;
-    store::write_operation_progress(&tx, &deck.lease, "verify", &json!({ "run": run })).await?;
-    tx.commit().await.doing(|| "noting the verification")?;
-    Ok(())
-}
-
-async fn compare(
-    deck: &Arc<Deck>,
-    seat: &mut Seat,
-    mirror: &Arc<Mirror>,
-    run: i32,
-) -> Step<corridor_mirror::verify::Report> {
-    let lanes = mirror.lanes(&**seat.session(deck).await?).await?;
-    crew::work(deck, mirror, Task::Verify { run }, lanes, 0).await?;
-    let report = mirror.verify_report(&**seat.session(deck).await?, run).await?;
-    Ok(report)
-}
-
-async fn verify_the_way_back(deck: &Arc<Deck>) -> Step<()> {
-    let mut seat = Seat::new("control");
-    with_applier(deck, &deck.reverse, async || {
-        let run = deck.reverse.last_run(&**seat.session(deck).await?).await? + 1;
-        let report = compare(deck, &mut seat, &deck.reverse, run).await?;
-        deck.say(&Progress::Verified { report });
-        Ok(())
-    })
-    .await
 }
 
 async fn cut_over(deck: &Arc<Deck>, seat: &mut Seat) -> Step<()> {
     begin(deck, seat, "cutover").await?;
-    make_reverse(deck, seat).await?;
+    if !deck.plan.is_one_way {
+        make_reverse(deck, seat).await?;
+    }
     with_applier(deck, &deck.forward, async || {
+        freshen(deck, &deck.plan.before_swap).await?;
         swap(deck, &Direction::forward(deck)).await
     })
     .await
@@ -368,7 +358,9 @@ async fn make_reverse(deck: &Arc<Deck>, seat: &mut Seat) -> Step<()> {
         deck.reverse
             .run_fenced(&tx, &deck.fence, &spec.create_statements())
             .await?;
-        tx.commit().await.doing(|| "making the reverse mirror")?;
+        corridor_pg::failpoint::step("reverse", tx.commit())
+            .await
+            .doing(|| "making the reverse mirror")?;
     }
     deck.reverse.plan_copied(session, &deck.fence).await?;
     Ok(())
@@ -403,28 +395,72 @@ async fn after_cut_over(deck: &Arc<Deck>, seat: &mut Seat) -> Step<()> {
         "capture": deck.reverse.capture_digest(&tx).await?,
     });
     store::write_operation_progress(&tx, &deck.lease, "hold", &progress).await?;
-    tx.commit().await.doing(|| "noting the new definition")?;
+    corridor_pg::failpoint::step("hold", tx.commit())
+        .await
+        .doing(|| "noting the new definition")?;
     Ok(())
 }
 
 /// Keeps `mirror` in step until something else is to be done. A truncate that is replayed meanwhile empties the
 /// target; it is copied again.
-async fn stand_by(deck: &Arc<Deck>, seat: &mut Seat, mirror: &Arc<Mirror>) -> Step<()> {
-    deck.say(&Progress::Step {
-        what: "in step; changes are carried over until something is asked for from another terminal"
-            .to_owned(),
-    });
-    with_applier(deck, mirror, async || {
-        loop {
-            copy_what_is_left(deck, seat, mirror).await?;
-            deck.pause(Duration::from_millis(500)).await?;
+async fn stand_by(deck: &Arc<Deck>, seat: &mut Seat, waits_for: Wait) -> Step<()> {
+    let mirror = match waits_for {
+        Wait::Cutover => &deck.forward,
+        Wait::Finish if deck.plan.is_one_way => {
+            deck.say(&Progress::InStep {
+                waits_for,
+                pending_changes: 0,
+            });
+            loop {
+                deck.pause(STAND_BY_INTERVAL).await?;
+            }
         }
+        Wait::Finish => &deck.reverse,
+    };
+    let mut unfit = Vec::new();
+    with_applier(deck, mirror, async || {
+        for look in 0u64.. {
+            copy_what_is_left(deck, seat, mirror).await?;
+            if waits_for == Wait::Finish {
+                say_unfit(deck, seat, &mut unfit).await?;
+            }
+            if look.is_multiple_of(SAID_AGAIN_EVERY) {
+                deck.say(&Progress::InStep {
+                    waits_for,
+                    pending_changes: deck.pending_changes(),
+                });
+            }
+            deck.pause(STAND_BY_INTERVAL).await?;
+        }
+        Ok(())
     })
     .await
 }
 
+/// Says which rows the old table cannot take, when they are others than those that were said.
+async fn say_unfit(deck: &Arc<Deck>, seat: &mut Seat, said: &mut Vec<String>) -> Step<()> {
+    const ROWS: usize = 10;
+    let session = seat.session(deck).await?;
+    let rows: Vec<String> = match deck.reverse.unfit(&**session, ROWS).await {
+        Ok(rows) => rows.iter().map(ToString::to_string).collect(),
+        // The next look, on a new connection if need be, says it.
+        Err(fault) => return seat.recover(deck, fault).await,
+    };
+    if rows == *said {
+        return Ok(());
+    }
+    let tx = session.begin(Isolation::ReadCommitted).await?;
+    let detail = json!({ "rows": rows });
+    store::note(&tx, &deck.lease, "rows_do_not_fit_back", None, &detail).await?;
+    tx.commit().await.doing(|| "writing the journal")?;
+    deck.say(&Progress::Unfit { rows: rows.clone() });
+    *said = rows;
+    Ok(())
+}
+
 async fn swap_back(deck: &Arc<Deck>, seat: &mut Seat) -> Step<()> {
     with_applier(deck, &deck.reverse, async || {
+        freshen(deck, &deck.plan.before_swap_back).await?;
         loop {
             copy_what_is_left(deck, seat, &deck.reverse).await?;
             match swap(deck, &Direction::back(deck)).await {
@@ -440,13 +476,14 @@ async fn swap_back(deck: &Arc<Deck>, seat: &mut Seat) -> Step<()> {
 }
 
 /// Copies the lanes that are not done: all of them after a truncate was replayed.
-async fn copy_what_is_left(deck: &Arc<Deck>, seat: &mut Seat, mirror: &Arc<Mirror>) -> Step<()> {
+pub(crate) async fn copy_what_is_left(deck: &Arc<Deck>, seat: &mut Seat, mirror: &Arc<Mirror>) -> Step<()> {
     loop {
         let lanes = mirror.lanes(&**seat.session(deck).await?).await?;
         let unfinished: Vec<_> = lanes.into_iter().filter(|lane| !lane.is_done).collect();
         if unfinished.is_empty() {
             return Ok(());
         }
+        seat.succeeded(deck);
         crew::work(deck, mirror, Task::Copy, unfinished, 0).await?;
     }
 }

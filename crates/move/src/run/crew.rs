@@ -182,7 +182,7 @@ async fn advance(crew: &Crew, seat: &mut Seat, lane: &Lane, sizer: &mut Sizer) -
     };
     match outcome {
         Ok((rows, is_done, is_waiting)) => {
-            seat.succeeded();
+            seat.succeeded(deck);
             crew.rows.fetch_add(rows, Ordering::Relaxed);
             if is_waiting {
                 deck.pause(Duration::from_millis(100)).await?;

@@ -5,21 +5,22 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use corridor_migration::setting::Settings;
-use corridor_migration::throttle::Leave;
+use corridor_migration::throttle::{Leave, Readings, decide};
 use corridor_migration::{Lease, Pulse};
 use corridor_mirror::fault::CAPTURE_SWITCHED_OFF;
 use corridor_mirror::{Mirror, MirrorSpec};
 use corridor_pg::catalog::fingerprint;
 use corridor_pg::fence::Fence;
-use corridor_pg::{ConnectOptions, Fault, Oid, QualifiedName, Result};
+use corridor_pg::{ConnectOptions, Fault, Oid, Result};
 use serde_json::{Map, Value};
 use tokio::sync::watch;
-use tokio_postgres::GenericClient;
+use tokio_postgres::{GenericClient, Transaction};
 
 use crate::plan::MovePlan;
 use crate::run::fault::{BUG, DEFINITION_CHANGED, NOT_PROVEN, REVERSE_BROKEN};
 use crate::run::report::{Progress, Watcher};
 use crate::run::stop::{Step, Stop};
+use crate::run::vigil::Roster;
 use crate::run::worker::StoredMove;
 
 /// A word of the throttle that is older than so many of its intervals counts no more.
@@ -32,8 +33,6 @@ pub(crate) struct Deck {
     pub(crate) lease: Lease,
     pub(crate) fence: Fence,
     pub(crate) plan: MovePlan,
-    /// The view that reads both tables during the copy.
-    pub(crate) fallback_view: Option<QualifiedName>,
     /// Old table to new table.
     pub(crate) forward: Arc<Mirror>,
     /// New table to old table, after the cut-over.
@@ -45,9 +44,12 @@ pub(crate) struct Deck {
     turn: watch::Sender<bool>,
     /// A fault of a background task, for the one who waits for it.
     failed: Mutex<Option<Fault>>,
+    /// The connections of all seats, for the vigil.
+    pub(crate) roster: Roster,
     pub(crate) settings: watch::Sender<Settings>,
     /// The throttle's last word, and when it was measured.
     pub(crate) leave: watch::Sender<(Leave, Instant)>,
+    is_throttle_silent: AtomicBool,
     words: Mutex<Map<String, Value>>,
     pending: AtomicI64,
     verifies_back: AtomicBool,
@@ -69,25 +71,26 @@ pub(crate) struct DeckParts {
 impl Deck {
     pub(crate) fn new(parts: DeckParts) -> Self {
         let fence = parts.lease.fence();
-        let StoredMove { plan, fallback_view } = parts.stored;
+        let StoredMove { plan } = parts.stored;
         let (forward, reverse) = mirrors(&plan, fence.migration_id);
         Deck {
             connect: parts.connect,
             name: parts.name,
             lease: parts.lease,
             fence,
-            forward: Arc::new(Mirror::new(forward)),
-            reverse: Arc::new(Mirror::new(reverse)),
+            forward: Arc::new(Mirror::new(forward).over_partitions(!plan.old_partitions.is_empty())),
+            reverse: Arc::new(Mirror::new(reverse).over_partitions(!plan.partitions.is_empty())),
             plan,
-            fallback_view,
             watcher: parts.watcher,
             interrupt: parts.interrupt,
             pulse: parts.pulse,
             turn: watch::Sender::new(false),
             failed: Mutex::new(None),
+            roster: Roster::default(),
             settings: watch::Sender::new(parts.settings),
             // Nothing was measured yet; the guard's first sample comes before the first chunk asks.
             leave: watch::Sender::new((Leave::Hold { reasons: Vec::new() }, Instant::now())),
+            is_throttle_silent: AtomicBool::new(false),
             words: Mutex::new(Map::new()),
             pending: AtomicI64::new(0),
             verifies_back: AtomicBool::new(false),
@@ -182,7 +185,12 @@ impl Deck {
     /// Waits until the throttle lets the next chunk begin. `nice` and chunk sizes are the caller's.
     pub(crate) async fn wait_for_leave(&self) -> Step<()> {
         let mut leave = self.leave.subscribe();
-        while !self.may_go(&leave.borrow_and_update()) || *self.pulse.borrow() == Pulse::Stale {
+        loop {
+            leave.mark_unchanged();
+            let is_go = self.leave_now().is_go();
+            if is_go && *self.pulse.borrow() != Pulse::Stale {
+                break;
+            }
             tokio::select! {
                 _ = leave.changed() => {}
                 paused = self.pause(Duration::from_millis(200)) => paused?,
@@ -191,10 +199,31 @@ impl Deck {
         self.checkpoint()
     }
 
-    /// Go, and measured lately: a throttle that has fallen silent holds (it fails closed).
-    fn may_go(&self, word: &(Leave, Instant)) -> bool {
-        let age_max = Duration::from_millis(self.settings.borrow().throttle_interval_ms) * STALE_INTERVALS;
-        word.0.is_go() && word.1.elapsed() <= age_max + Duration::from_secs(1)
+    /// The throttle's word, as far as it still counts: one that has fallen silent holds (it fails closed), and says so.
+    fn leave_now(&self) -> Leave {
+        let (word, taken) = self.leave.borrow().clone();
+        let settings = self.settings.borrow();
+        let interval = Duration::from_millis(settings.throttle_interval_ms);
+        let age_max = interval * STALE_INTERVALS + Duration::from_secs(1);
+        let age = taken.elapsed();
+        if age <= age_max {
+            return word;
+        }
+        // Without a limit there is nothing to know.
+        let leave = decide(&Readings::default(), &settings.limits, age, age_max);
+        if let Leave::Hold { reasons } = &leave
+            && !self.is_throttle_silent.swap(true, Ordering::Relaxed)
+        {
+            self.say(&Progress::Throttle {
+                reasons: reasons.clone(),
+            });
+        }
+        leave
+    }
+
+    /// True once after the throttle was missed: then its next word is news, whatever it is.
+    pub(crate) fn take_throttle_silence(&self) -> bool {
+        self.is_throttle_silent.swap(false, Ordering::Relaxed)
     }
 
     /// The new table exists, as far as this worker knows.
@@ -212,11 +241,6 @@ impl Deck {
 
     pub(crate) fn bug(&self, what: &str) -> Fault {
         Fault::new(&BUG, what.to_owned())
-    }
-
-    /// The new table's partitions, by their names (they keep them through the swap).
-    pub(crate) fn leaves(&self) -> Vec<QualifiedName> {
-        self.plan.partitions.iter().map(|p| p.name.clone()).collect()
     }
 
     /// Fails with `MOV-101` when the source is not the table that the plan was made for any more.
@@ -240,7 +264,8 @@ impl Deck {
     pub(crate) async fn check_capture(&self, client: &impl GenericClient, is_back: bool) -> Result<()> {
         match is_back {
             false => {
-                self.forward.check_capture(client, 1).await?;
+                let tables = 1 + self.plan.old_partitions.len();
+                self.forward.check_capture(client, tables).await?;
                 let noted: Option<String> = client
                     .query_opt(
                         include_str!("../../sql/run/captured.sql"),
@@ -281,6 +306,11 @@ impl Deck {
     /// Asked for after the cut-over: compare the way back once.
     pub(crate) fn ask_verify_back(&self) {
         self.verifies_back.store(true, Ordering::Relaxed);
+    }
+
+    /// It was asked for, and has not begun yet.
+    pub(crate) fn is_verify_back_asked(&self) -> bool {
+        self.verifies_back.load(Ordering::Relaxed)
     }
 
     /// True once for each time that it was asked for.
@@ -334,11 +364,26 @@ impl Deck {
         ))
     }
 
+    /// Compares the keys that the last verification could never catch at rest. For the swap, under its locks. Fails with
+    /// `MOV-104` when one differs.
+    pub(crate) async fn check_rest(&self, tx: &Transaction<'_>) -> Result<()> {
+        let run = self.forward.last_run(tx).await?;
+        if self.forward.is_rest_equal(tx, run).await? {
+            return Ok(());
+        }
+        Err(Fault::new(
+            &NOT_PROVEN,
+            format!(
+                "{}: keys that verification run {run} left out differ, or are too many",
+                self.plan.source.name
+            ),
+        ))
+    }
+
     /// Fails with `MOV-104` when no verification has proven the target equal.
     pub(crate) async fn check_proof(&self, client: &impl GenericClient) -> Result<()> {
         let run = self.forward.last_run(client).await?;
-        let report = self.forward.verify_report(client, run).await?;
-        if report.is_proven && self.forward.is_copied(client).await? {
+        if self.forward.is_proven(client, run).await? && self.forward.is_copied(client).await? {
             return Ok(());
         }
         Err(Fault::new(
@@ -359,6 +404,7 @@ pub(crate) fn mirrors(plan: &MovePlan, migration: impl std::fmt::Display) -> (Mi
         target: plan.target.clone(),
         key: plan.key.clone(),
         columns: plan.columns.clone(),
+        is_noting_unfit: false,
     };
     let reverse = MirrorSpec {
         tag: format!("{migration}_rev"),
@@ -366,7 +412,9 @@ pub(crate) fn mirrors(plan: &MovePlan, migration: impl std::fmt::Display) -> (Mi
         source: plan.source.name.clone(),
         target: plan.parked.clone(),
         key: plan.reverse_key.clone(),
-        columns: plan.columns.clone(),
+        columns: plan.reverse_columns.clone(),
+        // The application must not notice, and the rest must go on.
+        is_noting_unfit: true,
     };
     (forward, reverse)
 }

@@ -73,6 +73,12 @@ codes! {
         "Give --fallback-view a name that nothing has."
         "The view that reads both tables during the copy is made for the move and dropped with it, so its name must be free. \
          What has the name now is left alone."
+    ONE_WAY "MOV-113" Never Refused
+        "the move has no way back"
+        "`finish` it; to go back, move the table into its old shape."
+        "The move was made with --one-way: after the cut-over nothing flows back to the old table, which has what it had at \
+         that moment. There is nothing to roll back to, and nothing to compare with. Before the cut-over, rollback and \
+         verification work as in every move."
     UNREADABLE_PLAN "MOV-109" Never Bug
         "the stored plan cannot be read"
         "Please report this with the message."

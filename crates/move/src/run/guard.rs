@@ -4,20 +4,20 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use corridor_migration::throttle::{Hysteresis, Leave, Sampler};
-use corridor_migration::{Course, Event, Heart, OperationState, Verb, Vitals, store};
-use corridor_pg::{FaultContext, Isolation, Result, Session};
+use corridor_migration::{Course, Event, Heart, OperationState, Side, Verb, Vitals, store};
+use corridor_pg::{Fault, FaultContext, Isolation, Result, Session};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::run::deck::Deck;
+use crate::run::fault::ONE_WAY;
+use crate::run::gauge::PENDING_SHOWN_MAX;
 use crate::run::report::Progress;
 use crate::run::seat::Seat;
 use crate::run::stop::{Step, Stop};
 
 /// How soon a request is noticed.
 const LISTEN_EVERY: Duration = Duration::from_millis(300);
-/// Pending changes are counted up to here for the display.
-const PENDING_SHOWN_MAX: i64 = 10_000;
 
 /// Takes requests and settings until `end`. A request that is granted turns the worker to the new state.
 pub(crate) async fn listen(deck: Arc<Deck>, heart: Arc<Heart>, mut end: watch::Receiver<bool>) {
@@ -38,7 +38,7 @@ async fn listen_once(deck: &Deck, seat: &mut Seat, heart: &Heart) -> Step<()> {
     let session = seat.session(deck).await?;
     match attend(deck, session, heart).await {
         Ok(is_turn) => {
-            seat.succeeded();
+            seat.succeeded(deck);
             if is_turn {
                 deck.wind_down();
             }
@@ -55,7 +55,7 @@ async fn attend(deck: &Deck, session: &mut Session, heart: &Heart) -> Result<boo
         let outcome = match grant(deck, &tx, request.verb, &request.argument, &request.asked_by).await {
             Ok(()) => {
                 is_turn = true;
-                json!({ "granted": true })
+                json!({ "granted": true, "verifications": verdicts(&tx, deck).await? })
             }
             // A refusal is an answer; anything else ends the transaction, and the request stays.
             Err(fault) if fault.sqlstate().is_none() && fault.code().retry == corridor_pg::Retry::Never => {
@@ -71,13 +71,14 @@ async fn attend(deck: &Deck, session: &mut Session, heart: &Heart) -> Result<boo
         *now = settings;
         is_new
     });
-    tx.commit().await.doing(|| "answering requests")?;
-    let mirror = if crate::run::course::is_after(&**session, deck).await? {
-        &deck.reverse
-    } else {
-        &deck.forward
-    };
-    if let Ok(pending) = mirror.pending(&**session, PENDING_SHOWN_MAX).await {
+    corridor_pg::failpoint::step("request", tx.commit())
+        .await
+        .doing(|| "answering requests")?;
+    let is_after = crate::run::course::is_after(&**session, deck).await?;
+    let mirror = if is_after { &deck.reverse } else { &deck.forward };
+    if is_after && deck.plan.is_one_way {
+        deck.note_pending(0);
+    } else if let Ok(pending) = mirror.pending(&**session, PENDING_SHOWN_MAX).await {
         deck.note_pending(pending);
     }
     let ours = format!("corridor:%:{}", deck.name.replace('_', "\\_"));
@@ -95,6 +96,12 @@ async fn attend(deck: &Deck, session: &mut Session, heart: &Heart) -> Result<boo
     Ok(is_turn)
 }
 
+/// The number of the newest verdict. Whoever asked for a verification waits for one with a greater number.
+async fn verdicts(tx: &tokio_postgres::Transaction<'_>, deck: &Deck) -> Result<i32> {
+    let newest = store::verifications(tx, deck.fence.migration_id, 0, 1).await?;
+    Ok(newest.first().map_or(0, |one| one.number))
+}
+
 /// Applies a verb that somebody asked for, with what belongs to it, in the caller's transaction.
 pub(crate) async fn grant(
     deck: &Deck,
@@ -103,12 +110,19 @@ pub(crate) async fn grant(
     argument: &Value,
     by: &str,
 ) -> Result<()> {
+    let state = store::read_state(tx, deck.fence.migration_id).await?;
+    let is_about_the_way_back = matches!(verb, Verb::Rollback | Verb::Verify);
+    if deck.plan.is_one_way && is_about_the_way_back && state.side() == Some(Side::AfterCutover) {
+        return Err(Fault::new(
+            &ONE_WAY,
+            format!("`{verb}` of {}", deck.plan.source.name),
+        ));
+    }
     // A way back that is closed is refused here, and the migration goes on waiting: `finish` stays possible.
-    if verb == Verb::Rollback
-        && store::read_state(tx, deck.fence.migration_id).await?.course() == Some(Course::Hold)
-    {
+    if verb == Verb::Rollback && state.course() == Some(Course::Hold) {
         deck.check_new_definition(tx).await?;
         deck.check_capture(tx, true).await?;
+        deck.reverse.check_all_fit(tx, false).await?;
     }
     let why = argument
         .get("why")
@@ -204,7 +218,7 @@ pub(crate) async fn measure(deck: Arc<Deck>, mut end: watch::Receiver<bool>) {
 /// True when the answer changed: then it is worth a line in the journal.
 fn publish(deck: &Deck, leave: Leave) -> bool {
     let is_new = deck.leave.borrow().0.is_go() != leave.is_go();
-    if is_new || !leave.is_go() {
+    if deck.take_throttle_silence() || is_new || !leave.is_go() {
         let reasons = match &leave {
             Leave::Go => Vec::new(),
             Leave::Hold { reasons } => reasons.clone(),

@@ -51,7 +51,9 @@ async fn note_capture(deck: &Deck, session: &mut Session) -> Result<()> {
     let tx = session.begin(Isolation::ReadCommitted).await?;
     let progress = json!({ "target_oid": oid, "capture": deck.forward.capture_digest(&tx).await? });
     store::write_operation_progress(&tx, &deck.lease, "prepare", &progress).await?;
-    tx.commit().await.doing(|| "noting the capture triggers")
+    corridor_pg::failpoint::step("capture-noted", tx.commit())
+        .await
+        .doing(|| "noting the capture triggers")
 }
 
 pub(crate) async fn target_oid(client: &impl GenericClient, deck: &Deck) -> Result<Option<u32>> {
@@ -91,7 +93,7 @@ async fn create(deck: &Deck, session: &mut Session) -> Result<()> {
         .doing(|| "asking for the target")?
         .get("oid");
     store::write_operation_progress(&tx, &deck.lease, "prepare", &json!({ "target_oid": oid })).await?;
-    tx.commit()
+    corridor_pg::failpoint::step("target", tx.commit())
         .await
         .doing(|| format!("creating {}", deck.plan.target))
 }
@@ -119,9 +121,15 @@ async fn capture(deck: &Deck, session: &mut Session) -> Result<()> {
     lock_tables(&tx, &lock, CAPTURE_LOCK_MS).await?;
     deck.check_definition(&tx).await?;
     deck.forward
-        .run_fenced(&tx, &deck.fence, &spec.trigger_statements(&[]))
+        .run_fenced(
+            &tx,
+            &deck.fence,
+            &spec.trigger_statements(&deck.plan.old_leaves()),
+        )
         .await?;
-    tx.commit().await.doing(|| "creating the capture triggers")
+    corridor_pg::failpoint::step("capture", tx.commit())
+        .await
+        .doing(|| "creating the capture triggers")
 }
 
 /// Says who holds the table when a lock was not free.
@@ -158,10 +166,34 @@ pub(crate) async fn index(deck: &Arc<Deck>) -> Step<()> {
             .await;
         guard.abort();
         match built {
-            Ok(()) => seat.succeeded(),
+            Ok(()) => seat.succeeded(deck),
             Err(fault) => seat.recover(deck, fault).await?,
         }
     }
+}
+
+/// No operation has this name: what is done again as a whole leaves no note.
+const NO_OPERATION: &str = "";
+
+/// Runs what must be as fresh as can be right before a swap, one after the other; done again as a whole when asked again.
+pub(crate) async fn freshen(deck: &Arc<Deck>, steps: &[crate::plan::Step]) -> Step<()> {
+    let mut seat = Seat::new("fresh");
+    for (number, step) in steps.iter().enumerate() {
+        loop {
+            let session = seat.session(deck).await?;
+            deck.say(&Progress::Step {
+                what: step.what.clone(),
+            });
+            let guard = cancel_on_halt(deck, session);
+            let done = run_step(deck, session, NO_OPERATION, number, &step.sql, &step.what, 0).await;
+            guard.abort();
+            match done {
+                Ok(()) => break seat.succeeded(deck),
+                Err(fault) => seat.recover(deck, fault).await?,
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Cancels what `session` is running when the deck is halted.
@@ -214,14 +246,16 @@ pub(crate) async fn run_step(
     tx.batch_execute(sql)
         .await
         .doing(|| format!("{what}: running `{sql}`"))?;
-    store::write_operation_progress(
+    store::note_operation_progress(
         &tx,
         &deck.lease,
         operation,
         &json!({ "steps_done": number + 1, "last_step": what }),
     )
     .await?;
-    tx.commit().await.doing(|| what.to_owned())
+    corridor_pg::failpoint::step("step", tx.commit())
+        .await
+        .doing(|| what.to_owned())
 }
 
 /// Fresh statistics, so that the first statement after the cut-over is planned as the last one before it.

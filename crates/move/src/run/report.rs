@@ -1,8 +1,17 @@
 //! What a running move says while it works. The binary draws it; this room only says it.
 
+use std::time::Duration;
+
+use corridor_migration::Wait;
+use corridor_migration::errand::Waiter;
+use corridor_migration::store::Verification;
 use corridor_migration::throttle::Reason;
+use corridor_mirror::fault::UNEXPLAINED_DIFFERENCE;
 use corridor_mirror::verify::Report;
-use serde::Serialize;
+use corridor_pg::{Fault, Holder, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::run::fault::WORKER_FAILED;
 
 /// Something worth telling, as it happens.
 #[derive(Debug, Clone, Serialize)]
@@ -48,6 +57,8 @@ pub enum Progress {
         what: String,
         /// One line for each holder.
         holders: Vec<String>,
+        /// The same with all that is known, statements whole.
+        sessions: Vec<Holder>,
         /// Number of the attempt, from 1.
         attempt: u32,
         /// Attempts allowed.
@@ -57,6 +68,20 @@ pub enum Progress {
     Step {
         /// In a few words.
         what: String,
+    },
+    /// Everything is done that can be done without a person's word; the tables are kept in step until it comes. Said
+    /// again every few seconds.
+    InStep {
+        /// What it waits for.
+        waits_for: Wait,
+        /// Changes that wait in the log (counted up to 10,000).
+        pending_changes: i64,
+    },
+    /// After the cut-over: the first rows that the old table cannot take, each by its key with the server's words. A
+    /// rollback is refused while there are any. Said when they change; empty when there are none any more.
+    Unfit {
+        /// `(3000000000): integer out of range (22003)`.
+        rows: Vec<String>,
     },
     /// The source was truncated; the target is emptied and copied again.
     Truncated,
@@ -82,6 +107,36 @@ pub enum Progress {
 pub trait Watcher: Send + Sync {
     /// Something happened.
     fn on(&self, progress: &Progress);
+}
+
+/// Whoever waits for a worker hears what comes of it as from a worker of their own.
+pub(crate) struct Waiting<'a>(pub(crate) &'a dyn Watcher);
+
+impl Waiter for Waiting<'_> {
+    fn retrying(&self, fault: &str, pause: Duration) {
+        self.0.on(&Progress::Retrying {
+            fault: fault.to_owned(),
+            pause_ms: u64::try_from(pause.as_millis()).unwrap_or(u64::MAX),
+        });
+    }
+
+    fn verdict(&self, verification: &Verification) -> Result<bool> {
+        let report = Report::deserialize(&verification.report).map_err(|error| {
+            let what = format!("the report of verification {}", verification.number);
+            Fault::new(&corridor_migration::fault::UNREADABLE_ROW, what).caused_by(error)
+        })?;
+        let is_proven = report.is_proven;
+        self.0.on(&Progress::Verified { report });
+        Ok(is_proven)
+    }
+
+    fn failure(&self, code: &str, detail: &str) -> Fault {
+        let code = match code == UNEXPLAINED_DIFFERENCE.id {
+            true => &UNEXPLAINED_DIFFERENCE,
+            false => &WORKER_FAILED,
+        };
+        Fault::new(code, detail.to_owned())
+    }
 }
 
 /// Hears nothing.

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use corridor_migration::{Event, OperationState, Side, store};
 use corridor_pg::lock_budget::{LockMode, lock_tables};
-use corridor_pg::{FaultContext, Isolation, Result, Session};
+use corridor_pg::{FaultContext, Isolation, QualifiedName, Result, Session};
 use tokio_postgres::Transaction;
 
-use crate::plan::Step as PlanStep;
+use crate::plan::{Lock, Step as PlanStep};
+use crate::run::answer::Unanswered;
 use crate::run::deck::Deck;
 use crate::run::owner::{Owner, look_up};
 use crate::run::prepare::{cancel_on_halt, run_step, say_busy, steps_done, target_oid};
@@ -20,14 +21,19 @@ use crate::run::{fallback, fault::NAME_TAKEN_OVER};
 pub(crate) async fn clean_up(deck: &Arc<Deck>) -> Step<()> {
     let mut seat = Seat::new("control");
     if was_swapped_back(deck, &mut seat).await? {
-        settle_back(deck, &mut seat).await?;
+        // How far this is stands in the operation that will not come any more: no other writes there.
+        settle(deck, "finish", &deck.plan.settle_back, &mut seat).await?;
     }
     in_one_transaction(deck, &mut seat, clean_up_once).await
 }
 
 /// Retires (or drops) the old table: from here on there is no way back.
+///
+/// `finish` may come before everything that the swap has left is validated: then that comes first, since nobody would
+/// come back to it.
 pub(crate) async fn retire(deck: &Arc<Deck>) -> Step<()> {
     let mut seat = Seat::new("control");
+    settle(deck, "hold", &deck.plan.settle, &mut seat).await?;
     in_one_transaction(deck, &mut seat, retire_once).await
 }
 
@@ -36,14 +42,18 @@ async fn in_one_transaction(
     seat: &mut Seat,
     work: impl AsyncFn(&Deck, &Transaction<'_>) -> Result<()>,
 ) -> Step<()> {
+    let mut unanswered = Unanswered::default();
     loop {
         let session = seat.session(deck).await?;
         let outcome = async {
+            if unanswered.was_committed(&**session).await? {
+                return Ok(());
+            }
             let tx = session.begin(Isolation::ReadCommitted).await?;
             crate::run::busy::be_brief(&tx).await?;
             deck.fence.hold(&tx).await?;
             work(deck, &tx).await?;
-            tx.commit().await.doing(|| "cleaning up")
+            unanswered.commit("clean-up", tx, "cleaning up").await
         }
         .await;
         match outcome {
@@ -65,6 +75,10 @@ async fn run_all(tx: &Transaction<'_>, statements: impl IntoIterator<Item = Stri
     Ok(())
 }
 
+fn wanted(locks: &[Lock]) -> Vec<(QualifiedName, LockMode)> {
+    locks.iter().map(|l| (l.relation.clone(), l.mode)).collect()
+}
+
 async fn clean_up_once(deck: &Deck, tx: &Transaction<'_>) -> Result<()> {
     let budget_ms = deck.settings().cutover_lock_budget_ms as u32;
     let owner = look_up(tx, &deck.plan, deck.fence.migration_id).await?;
@@ -80,14 +94,9 @@ async fn clean_up_once(deck: &Deck, tx: &Transaction<'_>) -> Result<()> {
         }
     };
     if has_source {
-        lock_tables(
-            tx,
-            &[(deck.plan.source.name.clone(), LockMode::AccessExclusive)],
-            budget_ms,
-        )
-        .await?;
-        run_all(tx, deck.forward.spec().drop_trigger_statements(&[])).await?;
+        lock_tables(tx, &wanted(&deck.plan.clean_up_locks), budget_ms).await?;
     }
+    run_all(tx, deck.forward.drop_found_triggers(tx).await?).await?;
     run_all(tx, fallback::drop_statements(deck)).await?;
     if target_oid(tx, deck).await?.is_some() {
         run_all(tx, deck.plan.drop_target.iter().map(|step| step.sql.clone())).await?;
@@ -110,12 +119,8 @@ async fn retire_once(deck: &Deck, tx: &Transaction<'_>) -> Result<()> {
             format!("{}: {owner}", deck.plan.source.name),
         ));
     }
-    let locks = [
-        (deck.plan.source.name.clone(), LockMode::AccessExclusive),
-        (deck.plan.parked.clone(), LockMode::AccessExclusive),
-    ];
-    lock_tables(tx, &locks, budget_ms).await?;
-    run_all(tx, deck.reverse.spec().drop_trigger_statements(&deck.leaves())).await?;
+    lock_tables(tx, &wanted(&deck.plan.finish_locks), budget_ms).await?;
+    run_all(tx, deck.reverse.drop_found_triggers(tx).await?).await?;
     let operations = store::operations(tx, deck.fence.migration_id).await?;
     let finish = operations.iter().find(|o| o.name == "finish");
     let is_drop = finish
@@ -165,39 +170,22 @@ pub(crate) async fn settle(
         let outcome = run_step(deck, session, operation, done, &step.sql, &step.what, budget_ms).await;
         guard.abort();
         match outcome {
-            Ok(()) => seat.succeeded(),
+            Ok(()) => seat.succeeded(deck),
             Err(fault) => seat.recover(deck, fault).await?,
         }
     }
 }
 
-/// The same after the swap back. No note is kept of what is done: validating twice does no harm.
-async fn settle_back(deck: &Arc<Deck>, seat: &mut Seat) -> Step<()> {
-    for step in &deck.plan.settle_back {
-        deck.say(&Progress::Step {
-            what: step.what.clone(),
-        });
-        loop {
-            let session = seat.session(deck).await?;
-            let guard = cancel_on_halt(deck, session);
-            let budget_ms = deck.settings().cutover_lock_budget_ms;
-            let outcome = run_step(deck, session, "rollback", 0, &step.sql, &step.what, budget_ms).await;
-            guard.abort();
-            match outcome {
-                Ok(()) => break seat.succeeded(),
-                Err(fault) => seat.recover(deck, fault).await?,
-            }
-        }
-    }
-    Ok(())
-}
-
 async fn was_swapped_back(deck: &Arc<Deck>, seat: &mut Seat) -> Step<bool> {
     let session: &Session = seat.session(deck).await?;
     let operations = store::operations(&**session, deck.fence.migration_id).await?;
+    let is_swapped = |progress: &serde_json::Value| {
+        let noted = progress.get("is_swapped");
+        noted.and_then(serde_json::Value::as_bool).unwrap_or(false)
+    };
     Ok(operations
         .iter()
-        .any(|o| o.name == "cutover" && o.state == OperationState::Done))
+        .any(|o| o.name == "cutover" && (o.state == OperationState::Done || is_swapped(&o.progress))))
 }
 
 /// The side that the catalogue itself shows.

@@ -51,7 +51,10 @@ impl Seat {
             self.session = Some(session);
         }
         match &mut self.session {
-            Some(session) => Ok(session),
+            Some(session) => {
+                deck.roster.lend(session.backend_pid());
+                Ok(session)
+            }
             None => Err(Stop::Turn),
         }
     }
@@ -75,6 +78,7 @@ impl Seat {
                 _ = halted.wait_for(|h| *h) => return Err(Stop::Turn),
                 _ = interrupt.wait_for(|i| *i) => return Err(Stop::Turn),
             };
+            deck.roster.add(self.role, &session);
             match end_orphan(&session, self.orphan_pid, name.as_str()).await {
                 Ok(()) => {
                     self.orphan_pid = None;
@@ -98,13 +102,23 @@ impl Seat {
     }
 
     /// The work went through.
-    pub(crate) fn succeeded(&mut self) {
+    pub(crate) fn succeeded(&mut self, deck: &Deck) {
         self.failures = 0;
+        self.give_back(deck);
+    }
+
+    fn give_back(&self, deck: &Deck) {
+        if let Some(session) = &self.session {
+            deck.roster.give_back(session.backend_pid());
+        }
     }
 
     /// Takes a fault: pauses (and drops a lost connection) when the work may be tried again, else passes it on.
     pub(crate) async fn recover(&mut self, deck: &Deck, fault: Fault) -> Step<()> {
         self.failures += 1;
+        self.give_back(deck);
+        // What the connection's end was by its own account tells more than that it is closed.
+        let ending = self.session.as_ref().and_then(|s| s.ending()).map(str::to_owned);
         let is_lost = fault.code().retry == Retry::AfterReconnect
             || self.session.as_ref().is_some_and(|s| s.is_closed());
         if is_lost {
@@ -119,7 +133,12 @@ impl Seat {
         let ceiling = (least << self.failures.min(8)).min(most);
         let pause_ms = fastrand::u64(ceiling / 2..=ceiling);
         deck.say(&Progress::Retrying {
-            fault: fault.to_string(),
+            fault: match ending {
+                Some(ending) if is_lost && !fault.to_string().contains(&ending) => {
+                    format!("{fault} ({ending})")
+                }
+                _ => fault.to_string(),
+            },
             pause_ms,
         });
         deck.pause(Duration::from_millis(pause_ms)).await

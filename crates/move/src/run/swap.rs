@@ -13,12 +13,13 @@ use corridor_mirror::fault::TRUNCATED;
 use corridor_mirror::{Mirror, Still};
 use corridor_pg::lock_budget::{LockBudget, LockMode, lock_tables};
 use corridor_pg::{Fault, FaultContext, Isolation, QualifiedName, Result, Retry, Session};
+use serde_json::json;
 use tokio_postgres::Transaction;
 
 use crate::plan::{Lock, Step as PlanStep};
 use crate::run::deck::Deck;
 use crate::run::fault::{CUTOVER_BLOCKED, NAME_TAKEN_OVER, OLD_SNAPSHOT, SWAP_UNANSWERED};
-use crate::run::owner::{Owner, look_up};
+use crate::run::owner::{Verdict, after_lost_answer, look_up};
 use crate::run::report::Progress;
 use crate::run::seat::Seat;
 use crate::run::stop::{Step, Stop};
@@ -55,8 +56,8 @@ impl<'a> Direction<'a> {
         Direction {
             is_back: false,
             ending: &deck.forward,
-            ending_leaves: Vec::new(),
-            beginning: Some((&deck.reverse, deck.leaves())),
+            ending_leaves: deck.plan.old_leaves(),
+            beginning: (!deck.plan.is_one_way).then(|| (&deck.reverse, deck.plan.new_leaves())),
             locks: &deck.plan.swap_locks,
             steps: &deck.plan.swap,
             event: Event::CutOver,
@@ -67,7 +68,7 @@ impl<'a> Direction<'a> {
         Direction {
             is_back: true,
             ending: &deck.reverse,
-            ending_leaves: deck.leaves(),
+            ending_leaves: deck.plan.new_leaves(),
             beginning: None,
             locks: &deck.plan.swap_back_locks,
             steps: &deck.plan.swap_back,
@@ -143,8 +144,9 @@ pub(crate) async fn swap(deck: &Arc<Deck>, direction: &Direction<'_>) -> Step<()
                     .session(deck)
                     .await
                     .map_err(|stop| still_ambiguous(stop, &fault))?;
-                match look_up(&**session, &deck.plan, deck.fence.migration_id).await? {
-                    owner if owner.is(!direction.is_back) => {
+                let owner = look_up(&**session, &deck.plan, deck.fence.migration_id).await?;
+                match after_lost_answer(owner, direction.is_back) {
+                    Verdict::Swapped => {
                         direction.ending.end(&still);
                         deck.say(&Progress::Swapped {
                             is_back: direction.is_back,
@@ -154,7 +156,7 @@ pub(crate) async fn swap(deck: &Arc<Deck>, direction: &Direction<'_>) -> Step<()
                         });
                         return Ok(());
                     }
-                    Owner::Unclear(what) => {
+                    Verdict::Unclear(what) => {
                         crate::run::course::record(
                             deck,
                             &mut eyes,
@@ -167,7 +169,7 @@ pub(crate) async fn swap(deck: &Arc<Deck>, direction: &Direction<'_>) -> Step<()
                                 .with_ambiguous_ownership(),
                         ));
                     }
-                    _ => last = Some(fault),
+                    Verdict::NotSwapped => last = Some(fault),
                 }
             }
             Err(fault) => {
@@ -269,7 +271,8 @@ async fn try_once(
     }
     // By its own text, so that a log, a proxy and a test can tell this commit from all others. The driver's own word
     // afterwards finds no transaction any more, which is a warning and nothing else.
-    let committed = tx.batch_execute("commit /* corridor: swap */").await;
+    let committed =
+        corridor_pg::failpoint::step("swap", tx.batch_execute("commit /* corridor: swap */")).await;
     let held = locked.elapsed();
     match committed {
         Ok(()) => {
@@ -348,6 +351,14 @@ async fn under_lock(deck: &Deck, direction: &Direction<'_>, tx: &Transaction<'_>
     }
     deck.check_capture(tx, direction.is_back).await?;
     direction.ending.refresh_rest(tx, REST_MAX).await?;
+    if !direction.is_back {
+        // Keys that were written whenever the verification looked: nothing is pending now.
+        deck.check_rest(tx).await?;
+    }
+    if direction.is_back {
+        // What the old table could not take would be lost with the new one.
+        direction.ending.check_all_fit(tx, true).await?;
+    }
     let mut aside = direction
         .ending
         .spec()
@@ -369,6 +380,10 @@ async fn under_lock(deck: &Deck, direction: &Direction<'_>, tx: &Transaction<'_>
         tx.batch_execute(&statements.join(";\n")).await.doing(doing)?;
     }
     store::apply(tx, &deck.lease, &direction.event).await?;
+    if !direction.is_back {
+        // With the swap itself: that the operation has ended is recorded only after it, and a worker may die in between.
+        store::note_operation_progress(tx, &deck.lease, "cutover", &json!({ "is_swapped": true })).await?;
+    }
     Ok(())
 }
 

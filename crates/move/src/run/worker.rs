@@ -1,25 +1,28 @@
 //! The door of the runner: plan, store, carry out.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use corridor_migration::lease::{Tenure, take, this_process};
-use corridor_migration::store::{self, Naming, NewMigration, Outcome as RequestOutcome};
-use corridor_migration::{Event, Heart, Name, State, Verb, Wait, heart, schema};
-use corridor_pg::{
-    ApplicationName, ConnectOptions, Fault, FaultContext, Isolation, QualifiedName, Result, Session,
-};
+use corridor_migration::errand::Errand;
+use corridor_migration::lease::{take, this_process};
+use corridor_migration::store::{self, Naming, NewMigration};
+use corridor_migration::{Event, Heart, Name, Order, Outcome, State, Verb, heart, schema};
+use corridor_pg::fault::CONNECTION_LOST;
+use corridor_pg::{ApplicationName, ConnectOptions, Fault, FaultContext, Isolation, Result, Session};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::plan::{MovePlan, PLAN_VERSION};
 use crate::run::course::{self, Ending};
 use crate::run::deck::{Deck, DeckParts};
-use crate::run::fault::{ANOTHER_PLAN_VERSION, UNREADABLE_PLAN, WORKER_FAILED};
-use crate::run::report::Watcher;
-use crate::run::{OPERATIONS, guard};
+use crate::run::fault::{ANOTHER_PLAN_VERSION, UNREADABLE_PLAN};
+use crate::run::report::{Waiting, Watcher};
+use crate::run::{OPERATIONS, guard, vigil};
 use crate::shape::Shape;
+
+/// How long giving the lease back may take; it runs out by itself anyway.
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What a person asks for.
 #[derive(Debug, Clone)]
@@ -32,6 +35,8 @@ pub struct Wish {
     pub shape: Shape,
     /// `--accept key-widening`
     pub accept_key_widening: bool,
+    /// `--accept partition-settings`
+    pub accept_partition_settings: bool,
     /// `--fallback-view NAME`, as typed.
     pub fallback_view: Option<String>,
     /// Settings from the start, key and value.
@@ -43,72 +48,6 @@ pub struct Wish {
 pub struct StoredMove {
     /// The plan.
     pub plan: MovePlan,
-    /// The fallback view, when one was asked for.
-    pub fallback_view: Option<QualifiedName>,
-}
-
-/// What is to be carried out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
-    /// Begin a planned migration; leave when it waits for a person.
-    Start,
-    /// Take up what was paused, failed or left; one that waits is kept in step until something is asked for.
-    Resume,
-    /// Compare every row again.
-    Verify,
-    /// Swap.
-    Cutover,
-    /// Go back.
-    Rollback,
-    /// End before the cut-over.
-    Stop,
-    /// Checkpoint and leave.
-    Pause,
-    /// Retire the old table.
-    Finish {
-        /// Drop it instead.
-        is_drop: bool,
-    },
-}
-
-impl Order {
-    fn verb(self) -> Verb {
-        match self {
-            Order::Start => Verb::Start,
-            Order::Resume => Verb::Resume,
-            Order::Verify => Verb::Verify,
-            Order::Cutover => Verb::Cutover,
-            Order::Rollback => Verb::Rollback,
-            Order::Stop => Verb::Stop,
-            Order::Pause => Verb::Pause,
-            Order::Finish { .. } => Verb::Finish,
-        }
-    }
-
-    fn argument(self, why: &str) -> Value {
-        match self {
-            Order::Finish { is_drop } => json!({ "drop": is_drop }),
-            _ => json!({ "why": why }),
-        }
-    }
-}
-
-/// How it ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// In a final state.
-    Ended(State),
-    /// It waits for a person.
-    Waits(Wait),
-    /// Somebody paused it.
-    Paused {
-        /// Who.
-        by: String,
-        /// Why.
-        why: String,
-    },
-    /// Interrupted: checkpointed and left; or the wait for another worker was.
-    Interrupted,
 }
 
 /// Reads the table and makes the plan. Changes nothing; refusals and missing grants are in the plan.
@@ -125,19 +64,10 @@ pub async fn store(connect: &ConnectOptions, wish: &Wish, plan: &MovePlan) -> Re
     let mut session = connect
         .connect(&ApplicationName::new("plan", wish.name.as_deref().unwrap_or("-")))
         .await?;
+    refuse_shared(connect, &session, wish.name.as_deref().unwrap_or("-")).await?;
     schema::ensure(&mut session).await?;
     let by = who(&session).await?;
-    let fallback_view = match &wish.fallback_view {
-        None => None,
-        Some(text) => Some(view_name(text, plan)?),
-    };
-    if let Some(view) = &fallback_view {
-        crate::run::fallback::check_name(&*session, view).await?;
-    }
-    let stored = StoredMove {
-        plan: plan.clone(),
-        fallback_view,
-    };
+    let stored = StoredMove { plan: plan.clone() };
     let naming = match &wish.name {
         Some(name) => Naming::Exactly(Name::new(name.clone())?),
         None => Naming::Like(Name::resembling(plan.source.name.name.as_str())),
@@ -155,17 +85,17 @@ pub async fn store(connect: &ConnectOptions, wish: &Wish, plan: &MovePlan) -> Re
     for (key, value) in &wish.settings {
         store::set(&tx, migration.id, key, value, &by).await?;
     }
-    tx.commit().await.doing(|| "storing the migration")?;
+    corridor_pg::failpoint::step("stored", tx.commit())
+        .await
+        .doing(|| "storing the migration")?;
     Ok(migration.name.to_string())
 }
 
-fn view_name(text: &str, plan: &MovePlan) -> Result<QualifiedName> {
-    let mut parts = corridor_pg::ident::parse_name(text)?;
-    let name = parts
-        .pop()
-        .ok_or_else(|| Fault::new(&corridor_pg::fault::BAD_NAME, text.to_owned()))?;
-    let schema = parts.pop().unwrap_or_else(|| plan.source.name.schema.clone());
-    Ok(QualifiedName::new(schema, name))
+/// No worker behind a pooler in transaction mode: `PG-023`.
+async fn refuse_shared(connect: &ConnectOptions, session: &Session, name: &str) -> Result<()> {
+    connect
+        .refuse_shared(session, &ApplicationName::new("probe", name))
+        .await
 }
 
 async fn who(session: &Session) -> Result<String> {
@@ -193,20 +123,26 @@ pub async fn carry_out(
             name.to_owned(),
         ));
     }
+    refuse_shared(connect, &session, name).await?;
+    // A newer Corridor takes up what an older one stored: its tables first.
+    schema::ensure(&mut session).await?;
     let migration = store::load(&*session, &Name::new(name)?).await?;
-    let stored: StoredMove = serde_json::from_value(migration.plan.clone())
-        .map_err(|e| Fault::new(&UNREADABLE_PLAN, format!("migration {name}")).caused_by(e))?;
-    if stored.plan.version != PLAN_VERSION {
-        let detail = format!("version {}, this is {PLAN_VERSION}", stored.plan.version);
-        return Err(Fault::new(&ANOTHER_PLAN_VERSION, detail));
-    }
+    let stored = read_plan(name, &migration.plan)?;
     // What cannot be asked for is refused before anybody is disturbed.
     let by = who(&session).await?;
     corridor_migration::step::step(&migration.state, &Event::asked(order.verb(), by.clone()))?;
 
     let settings = store::read_settings(&*session, migration.id).await?;
     let ttl = Duration::from_millis(settings.lease_ttl_ms);
-    if let Some(outcome) = hand_over(&mut session, migration.id, order, &by, &interrupt).await? {
+    let errand = Errand {
+        connect,
+        name,
+        migration_id: migration.id,
+        order,
+        interrupt: &interrupt,
+        waiter: &Waiting(&*watcher),
+    };
+    if let Some(outcome) = errand.hand_over(&mut session, &by).await? {
         return Ok(outcome);
     }
     let lease = take(&mut session, migration.id, &by, ttl).await?;
@@ -235,6 +171,17 @@ pub async fn carry_out(
     outcome
 }
 
+/// The plan as it was stored. The version is looked at first: a plan of another one need not be readable at all.
+fn read_plan(name: &str, stored: &Value) -> Result<StoredMove> {
+    let version = stored.pointer("/plan/version").and_then(Value::as_u64);
+    if let Some(version) = version.filter(|version| *version != u64::from(PLAN_VERSION)) {
+        let detail = format!("version {version}, this is {PLAN_VERSION}");
+        return Err(Fault::new(&ANOTHER_PLAN_VERSION, detail));
+    }
+    StoredMove::deserialize(stored)
+        .map_err(|e| Fault::new(&UNREADABLE_PLAN, format!("migration {name}")).caused_by(e))
+}
+
 async fn release(deck: &Deck, session: &mut Session) -> Result<()> {
     if session.is_closed() {
         *session = deck
@@ -242,8 +189,16 @@ async fn release(deck: &Deck, session: &mut Session) -> Result<()> {
             .connect(&ApplicationName::new("control", &deck.name))
             .await?;
     }
-    deck.lease.release(session).await?;
-    Ok(())
+    match tokio::time::timeout(RELEASE_TIMEOUT, deck.lease.release(session)).await {
+        Ok(released) => released.map(drop),
+        Err(_) => Err(Fault::new(
+            &CONNECTION_LOST,
+            format!(
+                "releasing the lease: no answer within {} s",
+                RELEASE_TIMEOUT.as_secs()
+            ),
+        )),
+    }
 }
 
 async fn work(
@@ -254,14 +209,21 @@ async fn work(
     by: &str,
 ) -> Result<Outcome> {
     let tx = session.begin(Isolation::ReadCommitted).await?;
-    guard::grant(deck, &tx, order.verb(), &order.argument(""), by).await?;
-    tx.commit()
+    let verb = match store::read_state(&tx, deck.fence.migration_id).await? {
+        // Granted by a worker that died over it: what is left is to go on.
+        State::Running if order == Order::Verify => Verb::Resume,
+        _ => order.verb(),
+    };
+    guard::grant(deck, &tx, verb, &order.argument(""), by).await?;
+    corridor_pg::failpoint::step("order", tx.commit())
         .await
         .doing(|| format!("recording `{}`", order.verb()))?;
 
     let (end, ended) = watch::channel(false);
     let listener = tokio::spawn(guard::listen(deck.clone(), heart.clone(), ended.clone()));
     let meter = tokio::spawn(guard::measure(deck.clone(), ended));
+    let (leave, left) = watch::channel(false);
+    let vigil = tokio::spawn(vigil::keep(deck.clone(), left));
     let ending = course::run(deck, order == Order::Resume).await.map_err(|fault| {
         // The new table and its rows are there, whatever became of the rest.
         if deck.has_target() {
@@ -277,6 +239,11 @@ async fn work(
             tracing::warn!(%error, "a task of the guard ended badly");
         }
     }
+    // Last: the others may hang on a connection that only the vigil finds out about.
+    leave.send_replace(true);
+    if let Err(error) = vigil.await {
+        tracing::warn!(%error, "the vigil ended badly");
+    }
     Ok(match ending? {
         Ending::Left => {
             if deck.is_lease_ours() {
@@ -288,121 +255,22 @@ async fn work(
                 ));
             }
         }
-        Ending::In(state) => outcome_of(state),
+        Ending::In(state) => Outcome::of(state),
     })
 }
 
-fn outcome_of(state: State) -> Outcome {
-    match state {
-        State::Waiting { for_what } => Outcome::Waits(for_what),
-        State::Paused { by, why, .. } => Outcome::Paused { by, why },
-        other => Outcome::Ended(other),
-    }
-}
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
 
-/// Leaves the order with a worker that lives, and waits for what comes of it. `None`: nobody lives, do it yourself.
-async fn hand_over(
-    session: &mut Session,
-    migration_id: i64,
-    order: Order,
-    by: &str,
-    interrupt: &watch::Receiver<bool>,
-) -> Result<Option<Outcome>> {
-    let seen = Tenure::look(&**session, migration_id).await?;
-    if !seen.is_alive {
-        return Ok(None);
-    }
-    if matches!(order, Order::Start | Order::Resume) {
-        return wait_for_silence(session, migration_id, &seen, interrupt).await;
-    }
-    let request = store::ask(&**session, migration_id, order.verb(), &order.argument(""), by).await?;
-    loop {
-        match store::outcome(&**session, request).await? {
-            RequestOutcome::Answered { outcome } => {
-                if outcome.get("granted").and_then(Value::as_bool) == Some(true) {
-                    return follow(session, migration_id, order, interrupt).await;
-                }
-                let detail = outcome
-                    .get("detail")
-                    .and_then(Value::as_str)
-                    .unwrap_or_default()
-                    .to_owned();
-                return Err(Fault::new(&corridor_migration::fault::VERB_REFUSED, detail));
-            }
-            RequestOutcome::Gone => return Ok(None),
-            RequestOutcome::Open | RequestOutcome::Taken => {
-                if *interrupt.borrow() {
-                    store::withdraw(&**session, request).await?;
-                    return Ok(Some(Outcome::Interrupted));
-                }
-                if !Tenure::look(&**session, migration_id).await?.is_alive
-                    && store::withdraw(&**session, request).await?
-                {
-                    return Ok(None);
-                }
-            }
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-}
+    use super::*;
 
-/// A worker that was killed looks alive until its last beat is old enough. Wait as long as no new beat comes.
-async fn wait_for_silence(
-    session: &mut Session,
-    migration_id: i64,
-    first: &Tenure,
-    interrupt: &watch::Receiver<bool>,
-) -> Result<Option<Outcome>> {
-    let mut age_ms = first.heartbeat_age_ms;
-    let begun = Instant::now();
-    loop {
-        let now = Tenure::look(&**session, migration_id).await?;
-        if !now.is_alive {
-            return Ok(None);
-        }
-        // A younger beat than before: it lives. `take` refuses, and names it.
-        if now.heartbeat_age_ms < age_ms
-            || begun.elapsed() > Duration::from_millis(now.ttl_ms.unsigned_abs() * 2)
-        {
-            return Ok(None);
-        }
-        age_ms = now.heartbeat_age_ms;
-        if *interrupt.borrow() {
-            return Ok(Some(Outcome::Interrupted));
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-}
-
-/// Waits for what a granted order brings about. `None`: the worker died over it, take it up yourself.
-async fn follow(
-    session: &mut Session,
-    migration_id: i64,
-    order: Order,
-    interrupt: &watch::Receiver<bool>,
-) -> Result<Option<Outcome>> {
-    loop {
-        let state = store::read_state(&**session, migration_id).await?;
-        if let State::Failed { detail, .. } = &state {
-            return Err(Fault::new(&WORKER_FAILED, detail.clone()));
-        }
-        // A cut-over or swap back that was given up waits again; the reason is in the journal.
-        let is_back = matches!(
-            (&state, order),
-            (
-                State::Waiting { .. },
-                Order::Cutover | Order::Verify | Order::Rollback
-            ) | (State::Paused { .. }, _)
-        );
-        if is_back || state.is_final() {
-            return Ok(Some(outcome_of(state)));
-        }
-        if *interrupt.borrow() {
-            return Ok(Some(Outcome::Interrupted));
-        }
-        if !Tenure::look(&**session, migration_id).await?.is_alive {
-            return Ok(None);
-        }
-        tokio::time::sleep(Duration::from_millis(200)).await;
+    #[test]
+    fn a_plan_of_another_version_is_told_from_one_that_cannot_be_read() {
+        let code = |plan: Value| read_plan("m", &json!({ "plan": plan })).unwrap_err().code().id;
+        // A plan of version 1 held other fields than this one's.
+        assert_eq!(code(json!({ "version": 1, "tag": "t" })), "MOV-106");
+        assert_eq!(code(json!({ "version": PLAN_VERSION, "tag": "t" })), "MOV-109");
+        assert_eq!(code(json!("nothing")), "MOV-109");
     }
 }

@@ -42,12 +42,29 @@ async fn not_null_comes_along_with_its_name() {
 }
 
 #[tokio::test]
-async fn a_not_null_that_is_not_validated_refuses() {
+async fn a_not_null_that_is_not_validated_comes_along_with_the_rows_that_violate_it() {
     for major in majors().into_iter().filter(|m| *m >= 18) {
-        let setup = "create table things (id int primary key, a int); insert into things values (1, null);
-                     alter table things add constraint later not null a not valid;";
-        let mut scene = Scene::new(major, "carry_not_null_late", "things", setup).await;
-        let plan = scene.try_plan(&Shape::Same, "t").await.unwrap();
-        assert_eq!(plan.check_executable().unwrap_err().code().id, "MOV-048");
+        let setup =
+            "create table things (id int primary key, a int); insert into things values (1, null), (2, 2);
+                     alter table things add constraint later not null a not valid;
+                     comment on constraint later on things is 'some day';";
+        for shape in [hash("id", "2"), Shape::Same] {
+            life(
+                major,
+                "carry_not_null_late",
+                "things",
+                setup,
+                &shape,
+                async |scene: &Scene, stage: Stage| {
+                    assert_eq!(
+                        scene.ask("select count(*) from things where a is null").await,
+                        "1"
+                    );
+                    let another = scene.ask("insert into things values (100, null)").await;
+                    assert_eq!(another, "23502", "{stage:?}");
+                },
+            )
+            .await;
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! The catalogue as data, on every major. (Here and not in the room below, because the tables come from here.)
 
 use corridor_pg::catalog::{
-    DependentReason, Fingerprint, PublicationReach, RelationKind, SequenceLink, TriggerEnabled, fingerprint,
-    resolve,
+    DependentReason, Fingerprint, ForeignUserKind, PublicationReach, RelationKind, SequenceLink,
+    TriggerEnabled, fingerprint, resolve,
 };
 
 use crate::scene::{Scene, majors};
@@ -32,14 +32,22 @@ async fn names_are_resolved_as_psql_resolves_them() {
         assert_eq!(found("shadowed").await.unwrap(), "public.shadowed");
         assert_eq!(found("pg_class").await.unwrap(), "pg_catalog.pg_class");
         for (text, near) in [
-            ("\"PERSONS\"", "public.persons"),
-            ("second.persons", "public.persons"),
-            ("odd table", ""),
+            ("\"PERSONS\"", "; did you mean public.persons?"),
+            ("second.persons", "; did you mean public.persons?"),
+            ("prsons", "; did you mean public.persons?"),
+            ("publik.pesrons", "; did you mean public.persons?"),
+            ("odd_table", "; did you mean \"Odd Schema\".\"Odd Table\"?"),
+            (
+                "secnd.shadowed",
+                "; did you mean second.shadowed or public.shadowed?",
+            ),
+            ("nothing_like_it", ""),
         ] {
             let fault = resolve(&**session, text).await.unwrap_err();
-            assert!(["PG-014", "PG-020"].contains(&fault.code().id), "{fault}");
-            assert!(fault.detail().contains(near), "{fault}");
+            let wanted = format!("no relation is named {text}{near}");
+            assert_eq!((fault.code().id, fault.detail()), ("PG-014", &*wanted), "{major}");
         }
+        assert_eq!(found("odd table").await.unwrap_err().code().id, "PG-020");
         // The database's setting counts, as it would for psql; our own pinned path does not.
         let path = format!(
             "alter database {} set search_path = \"$user\", nowhere, second, public",
@@ -182,9 +190,14 @@ async fn a_table_is_read_whole() {
                     DependentReason::RowType,
                     "function public.uses_type(public.things)"
                 ),
-                (DependentReason::SqlBody, "function public.body()"),
             ]
         );
+        let users: Vec<_> = table
+            .foreign_users
+            .iter()
+            .map(|u| (u.kind, u.name.as_str()))
+            .collect();
+        assert_eq!(users, [(ForeignUserKind::Function, "public.body()")]);
         assert!(table.heap_bytes > 0 && table.index_bytes > 0 && table.toast_bytes > 0);
     }
 }
@@ -194,6 +207,7 @@ async fn the_fingerprint_sees_definitions_and_nothing_else() {
     for major in majors() {
         let mut scene = Scene::new(major, "fingerprint", "things", RICH).await;
         let oid = scene.read().await.oid;
+        scene.run("alter table things cluster on things_pkey").await;
         let take = async |scene: &Scene| fingerprint(&*scene.session, oid).await.unwrap();
         let first = take(&scene).await;
         for sql in [
@@ -205,6 +219,7 @@ async fn the_fingerprint_sees_definitions_and_nothing_else() {
             "reindex table things",
             "reindex table concurrently things",
             "cluster things using things_pkey",
+            "cluster things",
             "select nextval('things_id_seq')",
             "create trigger corridor_capture_1 before insert on things for each row execute function touch()",
             "create view fall as select * from things; comment on view fall is 'corridor: fallback view of a move'",
@@ -226,6 +241,13 @@ async fn the_fingerprint_sees_definitions_and_nothing_else() {
             ),
             ("create index on things (z)", "indexes"),
             ("alter index things_idx set (fillfactor = 50)", "indexes"),
+            ("alter table things set without cluster", "cluster mark"),
+            ("alter table things cluster on things_pkey", "cluster mark"),
+            ("alter table things replica identity full", "options"),
+            (
+                "alter table things replica identity using index things_pkey",
+                "indexes",
+            ),
             ("alter table things disable trigger touch", "triggers"),
             ("create rule two as on insert to things do also nothing", "rules"),
             ("alter table things enable row level security", "policies"),
@@ -247,7 +269,21 @@ async fn the_fingerprint_sees_definitions_and_nothing_else() {
                 "views that read it",
             ),
             ("create table child () inherits (things)", "inheritance"),
+            ("create index on kept (id)", "materialized views"),
+            ("grant select on kept to public", "materialized views"),
+            (
+                "create or replace rule r as on insert to things where (new.id > 5) do also nothing",
+                "rules",
+            ),
+            (
+                "create or replace function body() returns bigint language sql return (select max(id) from things)",
+                "users of its definition",
+            ),
             ("drop publication one_pub", "publications"),
+            (
+                "alter statistics things_stat set statistics 7",
+                "extended statistics",
+            ),
             ("drop statistics things_stat", "extended statistics"),
             ("alter table things rename to thingies", "kind or name"),
         ] {

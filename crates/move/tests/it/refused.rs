@@ -29,6 +29,8 @@ async fn what_is_no_ordinary_table_refuses() {
         create unlogged table u (id int primary key);
         create table part (id int primary key) partition by range (id);
         create table part_one partition of part for values from (0) to (10);
+        create table parts (id int primary key) partition by range (id);
+        create table parts_one partition of parts for values from (0) to (10) partition by range (id);
         create table parent (id int primary key);
         create table child () inherits (parent);
         create table typed of ty (a primary key);
@@ -52,7 +54,8 @@ async fn what_is_no_ordinary_table_refuses() {
         ("pg_catalog.pg_class", "MOV-014"),
         ("information_schema.tables", "MOV-014"),
         ("part_one", "MOV-015"),
-        ("part", "MOV-016"),
+        ("part", "executable"),
+        ("parts", "MOV-016"),
         ("parent", "MOV-017"),
         ("child", "MOV-017"),
         ("typed", "MOV-020"),
@@ -82,33 +85,16 @@ async fn what_hangs_on_a_table_and_is_not_carried_refuses() {
     let base = "create table things (id int primary key, a int, r int4range);
                 create function f() returns trigger language plpgsql as $$ begin return new; end $$;";
     let cases = [
-        ("alter table things enable row level security", "MOV-030"),
-        ("create policy p on things using (true)", "MOV-030"),
         ("create publication pub for table things", "MOV-031"),
         ("create publication pub for all tables", "MOV-031"),
-        (
-            "create rule r as on delete to things do instead nothing",
-            "MOV-032",
-        ),
-        ("create statistics s on id, a from things", "MOV-033"),
-        ("create materialized view m as select * from things", "MOV-034"),
         ("create table other (t things)", "MOV-035"),
         (
             "create function g(things[]) returns int language sql as 'select 1'",
             "MOV-035",
         ),
-        (
-            "create function g() returns bigint language sql return (select count(*) from things)",
-            "MOV-036",
-        ),
         ("alter table things add exclude using gist (r with &&)", "MOV-038"),
-        ("alter table things add unique (a, id) deferrable", "MOV-039"),
         (
             "create table other (o regclass default 'things'::regclass)",
-            "MOV-040",
-        ),
-        (
-            "create view w as select 1 as x; create rule r as on insert to w do instead insert into things values (1)",
             "MOV-040",
         ),
         (
@@ -124,7 +110,7 @@ async fn what_hangs_on_a_table_and_is_not_carried_refuses() {
         ("create view tv as select things from things", "MOV-044"),
         (
             "alter table things alter a set not null; create unique index u on things (a); alter table things replica identity using index u",
-            "MOV-046",
+            "executable",
         ),
         (
             "create trigger corridor_capture_9_fwd_new after insert on things for each row execute function f()",
@@ -163,7 +149,8 @@ async fn what_hangs_on_a_table_and_is_not_carried_refuses() {
         let setup = "create extension btree_gist;
                      create table things (id int, p int4range, primary key (id, p without overlaps), u int not null unique);";
         let mut scene = Scene::new(major, "refused_hang", "things", setup).await;
-        assert_eq!(code(&mut scene, &Shape::Same).await, "MOV-045");
+        assert_eq!(code(&mut scene, &Shape::Same).await, "executable");
+        assert_eq!(code(&mut scene, &hash("u", "2")).await, "MOV-045");
     }
 }
 
@@ -221,6 +208,7 @@ async fn missing_privileges_are_listed_and_enough() {
             shape: hash("id", "2"),
             tag: "t".into(),
             accepts_key_widening: false,
+            accepts_partition_settings: false,
         };
         // The superuser reads the rows; the role that is asked about is the session's.
         let input = read(&mut scene.session, &request).await.unwrap();

@@ -396,9 +396,14 @@ async fn who_stands_in_the_way_is_named_and_nobody_waits_long() {
         .await
         .unwrap();
     holder
-        .batch_execute("set application_name = 'the long one'; begin; select count(*) from ledger")
+        .batch_execute("set application_name = 'the long one'; begin")
         .await
         .unwrap();
+    let long = format!(
+        "select count(*) as \x22\x1b[2J\x22\nfrom ledger where id not in ({}0)",
+        "1, ".repeat(100)
+    );
+    holder.batch_execute(&long).await.unwrap();
     let worker = journey.worker(Order::Cutover);
     let other = corridor_testbed::cluster::connect(&journey.database.url)
         .await
@@ -417,6 +422,19 @@ async fn who_stands_in_the_way_is_named_and_nobody_waits_long() {
     assert_eq!((fault.code().id, fault.code().exit.code()), ("MOV-102", 5));
     let named = ear.count(|p| matches!(p, Progress::LockBusy { holders, .. } if holders.iter().any(|h| h.contains("the long one"))));
     assert_eq!(named, 4);
+    // A line of bounded width for people; the statement as it was sent for programs.
+    let is_told = |p: &Progress| match p {
+        Progress::LockBusy {
+            holders, sessions, ..
+        } => {
+            holders
+                .iter()
+                .all(|line| line.chars().count() < 200 && !line.contains(char::is_control))
+                && sessions.iter().any(|s| s.query.as_deref() == Some(&long))
+        }
+        _ => false,
+    };
+    assert_eq!(ear.count(is_told), 4);
     assert!(slowest < Duration::from_millis(400), "{slowest:?}");
     holder.batch_execute("commit").await.unwrap();
     assert_eq!(
@@ -546,6 +564,31 @@ async fn a_row_that_fits_no_partition() {
         Outcome::Ended(State::RolledBack)
     );
     journey.assert_clean().await;
+}
+
+/// A worker that was frozen wakes up when another one has taken over and cleaned up. It stumbles over a table that is gone, and
+/// says that the work is not its own any more, not that something is missing. (Found by chaos.)
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_comes_too_late_says_that_it_is_too_late() {
+    let mut journey = Journey::new(15, "faults_late", TEAMS, 300_000).await;
+    let mut wish = journey.wish(hash("team_id"));
+    for (key, value) in [
+        ("chunk.max_bytes", "65536"),
+        ("nice", "1"),
+        ("lease.ttl_ms", "60000"),
+    ] {
+        wish.settings.push((key.into(), value.into()));
+    }
+    journey.store(&wish).await;
+    let worker = journey.worker(Order::Start);
+    let compares =
+        |p: &Progress| matches!(p, Progress::Rows { is_verification: true, rows, .. } if *rows > 0);
+    until(async || worker.ear.count(compares) > 0).await;
+    journey
+        .run("begin; update corridor.lease set epoch = epoch + 1; drop table corridor.check_1_fwd cascade; commit")
+        .await;
+    let fault = worker.task.await.unwrap().unwrap_err();
+    assert_eq!(fault.code().id, "PG-019", "{fault}");
 }
 
 /// A throttle signal holds the copy and says why; catching up goes on; a new limit lets it go.

@@ -93,6 +93,7 @@ impl Journey {
             table: self.table.name.clone(),
             shape,
             accept_key_widening: true,
+            accept_partition_settings: true,
             fallback_view: None,
             // Small chunks and many of them; a lease that a test can wait for.
             settings: vec![

@@ -32,7 +32,12 @@ from (
         case when a.attstorage <> ty.typstorage then a.attstorage::text end as storage,
         nullif(a.attcompression::text, '') as compression,
         nullif((to_jsonb(a) ->> 'attstattarget')::int4, -1) as statistics_target,
-        coalesce(to_jsonb(a.attoptions), '[]') as options,
+        -- The server keeps a version of its own there (pg_attver, from 15.20 on), which nobody can set.
+        coalesce((
+            select jsonb_agg(o.option order by o.ordinality)
+            from unnest(a.attoptions) with ordinality as o (option, ordinality)
+            where o.option not like 'pg\_attver=%'
+        ), '[]') as options,
         col_description(a.attrelid, a.attnum::int4) as comment,
         ops.has_hash as is_hashable,
         ops.has_btree as has_btree_order

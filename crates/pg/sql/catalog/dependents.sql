@@ -18,13 +18,13 @@ from (
             when d.classid = 'pg_constraint'::regclass and $1 in (dk.conrelid, dk.confrelid) then 'explained'
             when d.classid = 'pg_trigger'::regclass and dg.tgrelid = $1 then 'explained'
             when d.classid = 'pg_trigger'::regclass and dg.tgisinternal then 'explained'
-            when d.classid = 'pg_rewrite'::regclass and dr.ev_class = $1 then 'explained'
-            when d.classid = 'pg_rewrite'::regclass and dr.rulename = '_RETURN' then 'explained'
-            when d.classid = 'pg_policy'::regclass and dp.polrelid = $1 then 'explained'
+            when d.classid = 'pg_rewrite'::regclass then 'explained'
+            -- Of the table itself, or listed as another's that names it.
+            when d.classid = 'pg_policy'::regclass then 'explained'
             when d.classid = 'pg_statistic_ext'::regclass then 'explained'
             when d.classid = 'pg_publication_rel'::regclass then 'explained'
             when d.classid = 'pg_type'::regclass and dt.typrelid = $1 then 'explained'
-            when d.classid = 'pg_proc'::regclass then 'sql_body'
+            when d.classid = 'pg_proc'::regclass and dx.prokind in ('f', 'p', 'w') then 'explained'
             else 'other'
         end as why
     from (
@@ -46,8 +46,7 @@ from (
     left join pg_attrdef df on d.classid = 'pg_attrdef'::regclass and df.oid = d.objid
     left join pg_constraint dk on d.classid = 'pg_constraint'::regclass and dk.oid = d.objid
     left join pg_trigger dg on d.classid = 'pg_trigger'::regclass and dg.oid = d.objid
-    left join pg_rewrite dr on d.classid = 'pg_rewrite'::regclass and dr.oid = d.objid
-    left join pg_policy dp on d.classid = 'pg_policy'::regclass and dp.oid = d.objid
+    left join pg_proc dx on d.classid = 'pg_proc'::regclass and dx.oid = d.objid
     left join pg_type dt on d.classid = 'pg_type'::regclass and dt.oid = d.objid
     union all
     -- No row of pg_depend leads from a subscription to its tables.

@@ -5,6 +5,7 @@ select coalesce(jsonb_agg(to_jsonb(t) order by t.is_primary desc, t.name), '[]')
 from (
     select
         i.indexrelid::int8 as oid,
+        (select h.inhparent::int8 from pg_inherits h where h.inhrelid = i.indexrelid) as parent_oid,
         c.relname as name,
         am.amname as method,
         pg_get_indexdef(i.indexrelid) as definition,

@@ -1,7 +1,9 @@
--- Purpose: security labels on a table and its columns, as provider and column.
+-- Purpose: security labels on a table and its columns.
 -- Locks: access share on catalogues
 -- Oldest version: 14
-select coalesce(jsonb_agg(s.provider || coalesce(' on column ' || a.attname, '') order by s.provider, s.objsubid), '[]')::text
+select coalesce(jsonb_agg(
+    jsonb_build_object('provider', s.provider, 'column', a.attname, 'label', s.label) order by s.provider, s.objsubid
+), '[]')::text
 from pg_seclabel s
 left join pg_attribute a on a.attrelid = s.objoid and a.attnum = s.objsubid and s.objsubid <> 0
 where s.classoid = 'pg_class'::regclass

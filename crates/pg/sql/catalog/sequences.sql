@@ -27,9 +27,9 @@ from (
                     'is_grantable', x.is_grantable,
                     'column', null
                 )
-                order by x.grantee, x.privilege_type, x.grantor
+                order by x.ordinality
             )
-            from aclexplode(coalesce(c.relacl, acldefault('s', c.relowner))) x
+            from aclexplode(coalesce(c.relacl, acldefault('s', c.relowner))) with ordinality x
         ), '[]') as grants
     from (
         select

@@ -8,6 +8,7 @@ from (
         g.tgname as name,
         pg_get_triggerdef(g.oid) as definition,
         g.tgenabled::text as enabled,
+        g.tgparentid <> 0 as is_inherited,
         p.oid::int8 as function_oid,
         jsonb_build_object('schema', n.nspname, 'name', p.proname) as function,
         (g.tgtype & 1) = 1 as is_for_each_row,

@@ -32,7 +32,8 @@ select
     l.mode,
     coalesce(l.granted, true) as is_granted,
     (extract(epoch from clock_timestamp() - coalesce(a.xact_start, p.prepared)) * 1000)::int8 as transaction_age_ms,
-    left(a.query, 201) as query
+    -- One character more than is kept, so that a cut can be seen.
+    left(a.query, 10001) as query
 from blocking as b
 left join (
     locks as l

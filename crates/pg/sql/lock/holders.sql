@@ -29,7 +29,8 @@ select
     l.mode,
     l.granted as is_granted,
     (extract(epoch from clock_timestamp() - coalesce(a.xact_start, p.prepared)) * 1000)::int8 as transaction_age_ms,
-    left(a.query, 201) as query
+    -- One character more than is kept, so that a cut can be seen.
+    left(a.query, 10001) as query
 from wanted
 join locks as l
     on l.locktype = 'relation'

@@ -34,6 +34,9 @@ pub struct Trigger {
     pub definition: String,
     /// When it fires.
     pub enabled: TriggerEnabled,
+    /// It is a partition's copy of its parent's.
+    #[serde(default)]
+    pub is_inherited: bool,
     /// Its function.
     pub function_oid: Oid,
     /// Its function's name.
@@ -94,8 +97,16 @@ pub enum PublicationReach {
 pub struct Publication {
     /// Its name.
     pub name: Ident,
+    /// Its owner.
+    pub owner: Ident,
     /// By what it contains the table.
     pub reach: PublicationReach,
+    /// It publishes changes of partitions as those of their root.
+    pub is_via_root: bool,
+    /// The columns that it publishes; none is all of them (PostgreSQL 15).
+    pub columns: Option<Vec<Ident>>,
+    /// Which rows it publishes; none is all of them (PostgreSQL 15).
+    pub filter_sql: Option<String>,
 }
 
 /// Parents, children, partition key.
@@ -115,8 +126,6 @@ pub struct Inheritance {
 pub enum DependentReason {
     /// It uses the table's row type: a function's parameter, another table's column, a domain.
     RowType,
-    /// A function or procedure with an SQL-standard body names the table.
-    SqlBody,
     /// It is the target of a logical replication subscription.
     Subscription,
     /// `pg_depend` has it, and we do not know why.

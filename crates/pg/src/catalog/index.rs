@@ -35,6 +35,9 @@ pub struct IndexColumn {
 pub struct Index {
     /// Its id. `reindex concurrently` changes it.
     pub oid: Oid,
+    /// The index of the partitioned table that it is a part of.
+    #[serde(default)]
+    pub parent_oid: Option<Oid>,
     /// Its name, in the table's schema.
     pub name: Ident,
     /// `btree`, `gin`…

@@ -11,17 +11,23 @@
 //!   every name in them is qualified.
 //! - `read_table` sends several statements: give it a repeatable-read transaction, else they see different moments.
 
+mod attached;
 mod column;
 mod constraint;
 mod dependent;
 mod fingerprint;
 mod grant;
 mod index;
+mod partition;
 mod read;
 mod resolve;
 mod sequence;
 mod table;
 
+pub use attached::{
+    ExtendedStatistics, ForeignUser, ForeignUserKind, MaterializedView, Policy, PolicyCommand, Rule,
+    SecurityLabel,
+};
 pub use column::{Column, Generated, IdentityKind, NotNull};
 pub use constraint::{Constraint, ConstraintKind, IncomingForeignKey, Referenced};
 pub use dependent::{
@@ -31,6 +37,7 @@ pub use dependent::{
 pub use fingerprint::{Fingerprint, FingerprintEntry, fingerprint};
 pub use grant::Grant;
 pub use index::{Index, IndexColumn};
+pub use partition::Partition;
 pub use read::read_table;
 pub use resolve::resolve;
 pub use sequence::{Sequence, SequenceLink};

@@ -3,7 +3,8 @@
 use tokio_postgres::GenericClient;
 
 use crate::fault::{Fault, FaultContext, NO_SUCH_OBJECT, Result};
-use crate::ident::{Ident, QualifiedName, join, parse_name};
+use crate::ident::{Ident, QualifiedName, parse_name};
+use crate::near::{SUGGESTIONS_MAX, did_you_mean, remoteness};
 use crate::value::Oid;
 
 /// Finds the relation that `text` names.
@@ -58,9 +59,21 @@ async fn missing(client: &impl GenericClient, text: &str, parts: &[Ident]) -> Re
         )
         .await
         .doing(|| format!("looking for names like {text}"))?;
-    let near = rows.iter().map(qualified).collect::<Result<Vec<_>>>()?;
-    Ok(match near.as_slice() {
-        [] => format!("no relation is named {text}"),
-        near => format!("no relation is named {text}; near: {}", join(near, ", ")),
-    })
+    let names = rows.iter().map(qualified).collect::<Result<Vec<_>>>()?;
+    let mut ranked: Vec<_> = names
+        .iter()
+        .filter_map(|near| {
+            let own = remoteness(name, near.name.as_str())?;
+            // Where the schema was typed, a table of that schema, or of one that reads like it, comes first.
+            let schema = match schema {
+                "" => 0,
+                schema => remoteness(schema, near.schema.as_str()).unwrap_or(usize::MAX),
+            };
+            Some((own, schema, near))
+        })
+        .collect();
+    ranked.sort();
+    ranked.truncate(SUGGESTIONS_MAX);
+    let near: Vec<_> = ranked.into_iter().map(|(.., near)| near).collect();
+    Ok(format!("no relation is named {text}{}", did_you_mean(&near)))
 }

@@ -5,8 +5,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Column, Constraint, Grant, IncomingForeignKey, Index, Inheritance, OtherDependent, Publication, Sequence,
-    Trigger, View,
+    Column, Constraint, ExtendedStatistics, ForeignUser, Grant, IncomingForeignKey, Index, Inheritance,
+    MaterializedView, OtherDependent, Partition, Policy, Publication, Rule, SecurityLabel, Sequence, Trigger,
+    View,
 };
 use crate::ident::{Ident, QualifiedName};
 use crate::value::Oid;
@@ -153,20 +154,28 @@ pub struct Table {
     pub sequences: Vec<Sequence>,
     /// Views and materialised views that read it directly.
     pub views: Vec<View>,
+    /// Materialised views that read it directly or through one another, each after those that it reads.
+    #[serde(default)]
+    pub materialized_views: Vec<MaterializedView>,
     /// Privileges on table and columns, the default ones written out.
     pub grants: Vec<Grant>,
     /// Row security policies.
-    pub policies: Vec<Ident>,
+    pub policies: Vec<Policy>,
     /// Rewrite rules.
-    pub rules: Vec<Ident>,
+    pub rules: Vec<Rule>,
     /// Extended statistics.
-    pub statistics: Vec<QualifiedName>,
+    pub statistics: Vec<ExtendedStatistics>,
     /// Publications that contain it.
     pub publications: Vec<Publication>,
+    /// Its partitions, of its own level only; empty for what is not partitioned.
+    #[serde(default)]
+    pub partitions: Vec<Partition>,
     /// Parents, children, partition key.
     pub inheritance: Inheritance,
-    /// Security labels, as `provider` or `provider on column c`.
-    pub security_labels: Vec<String>,
+    /// Security labels.
+    pub security_labels: Vec<SecurityLabel>,
+    /// What belongs to other objects and names the table.
+    pub foreign_users: Vec<ForeignUser>,
     /// What hangs on it and has no list of its own above.
     pub dependents: Vec<OtherDependent>,
     /// Event triggers of the database.

@@ -30,6 +30,8 @@ pub(super) fn connector(options: &TlsOptions) -> Result<MakeRustlsConnect> {
     let certificate = match &options.client_certificate {
         // Without TLS nobody asks for the files; they need not be readable.
         Some(_) if options.mode == SslMode::Disable => None,
+        // As libpq: one that is not there is not sent, and the server decides.
+        Some((certificate, _)) if !certificate.exists() => None,
         certificate => certificate.as_ref(),
     };
     let mut config = match certificate {
@@ -103,8 +105,21 @@ fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
 fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>> {
     let shown = path.display();
     refuse_readable_key(path)?;
-    PrivateKeyDer::from_pem_file(path)
+    let pem = std::fs::read(path).map_err(|e| bad(format!("the private key {shown}: {e}")).caused_by(e))?;
+    if is_encrypted(&pem) {
+        return Err(bad(format!(
+            "the private key in {shown} is encrypted, and Corridor asks nobody for a password; write one without: \
+             `openssl pkey -in {shown} -out PLAIN.key`, mode 0600"
+        )));
+    }
+    PrivateKeyDer::from_pem_slice(&pem)
         .map_err(|e| bad(format!("the private key in {shown} cannot be read: {e}")))
+}
+
+/// PKCS #8 says it in the label, OpenSSL's older form in a header.
+fn is_encrypted(pem: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(pem);
+    text.contains("BEGIN ENCRYPTED PRIVATE KEY") || text.contains("Proc-Type: 4,ENCRYPTED")
 }
 
 #[cfg(unix)]
@@ -113,6 +128,9 @@ fn refuse_readable_key(path: &Path) -> Result<()> {
     let shown = path.display();
     let meta =
         std::fs::metadata(path).map_err(|e| bad(format!("the private key {shown}: {e}")).caused_by(e))?;
+    if !meta.is_file() {
+        return Err(bad(format!("the private key {shown} is not a regular file")));
+    }
     // libpq's rule: a key of root's may be readable by a group that root chose.
     let forbidden = if meta.uid() == 0 { 0o037 } else { 0o077 };
     if meta.mode() & forbidden != 0 {

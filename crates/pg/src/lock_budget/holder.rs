@@ -10,13 +10,16 @@ use crate::fault::{FaultContext, Result};
 use crate::ident::{Ident, QualifiedName, join};
 use crate::session::Session;
 
-/// How much of a statement is shown.
-const QUERY_CHARS_MAX: usize = 200;
+/// How much of a statement is kept; a server keeps 1,024 bytes unless it was told otherwise.
+const QUERY_CHARS_MAX: usize = 10_000;
+/// How much of a statement is shown in a line.
+const SHOWN_CHARS_MAX: usize = 60;
 
 /// A session, or a prepared transaction, that holds a lock or waits for one.
 ///
 /// Displays as one line: `pid 4711 (app "worker", user bob) holds ROW EXCLUSIVE on public.persons, in transaction for
-/// 12.3 s: update persons …`. Without the privileges of `pg_read_all_stats`, state, age and statement of other roles'
+/// 12.3 s: update persons …`. Of the statement the line has the first 60 characters, none of which steers a terminal; the
+/// field has it whole. Without the privileges of `pg_read_all_stats`, state, age and statement of other roles'
 /// sessions are not known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
@@ -40,7 +43,7 @@ pub struct Holder {
     pub is_granted: bool,
     /// How long its transaction has been open, or prepared.
     pub transaction_age_ms: Option<i64>,
-    /// The first 200 characters of its current, or last, statement.
+    /// Its current, or last, statement, as it was sent; the first 10,000 characters of it.
     pub query: Option<String>,
 }
 
@@ -78,8 +81,7 @@ impl fmt::Display for Holder {
             }
         }
         if let Some(query) = self.query.as_deref().filter(|query| !query.is_empty()) {
-            let one_line = query.split_whitespace().collect::<Vec<_>>().join(" ");
-            write!(f, ": {one_line}")?;
+            write!(f, ": {}", one_line(query))?;
         }
         Ok(())
     }
@@ -154,13 +156,25 @@ fn read(row: &Row) -> Result<Holder> {
         mode: mode.as_deref().and_then(LockMode::from_pg_locks),
         is_granted: row.get("is_granted"),
         transaction_age_ms: row.get("transaction_age_ms"),
-        query: query.map(|text| cut(&text)),
+        query: query.map(|text| cut(&text, QUERY_CHARS_MAX)),
     })
 }
 
-/// The statement fetches one character more than is shown, so that a cut can be seen.
-fn cut(text: &str) -> String {
-    match text.char_indices().nth(QUERY_CHARS_MAX) {
+/// The beginning of a statement, for a line: white space is one blank, and what would steer a terminal or turn the
+/// direction of writing is one too.
+fn one_line(query: &str) -> String {
+    let is_harmful = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let words = query.split(|c: char| c.is_whitespace() || is_harmful(c));
+    let line = join(words.filter(|word| !word.is_empty()), " ");
+    cut(&line, SHOWN_CHARS_MAX)
+}
+
+/// The first `chars_max` characters, with `…` when there are more.
+fn cut(text: &str, chars_max: usize) -> String {
+    match text.char_indices().nth(chars_max) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }
@@ -218,7 +232,25 @@ mod tests {
 
     #[test]
     fn a_long_statement_is_cut_at_a_character() {
-        assert_eq!(cut(&"é".repeat(200)), "é".repeat(200));
-        assert_eq!(cut(&"é".repeat(201)), "é".repeat(200) + "…");
+        assert_eq!(cut(&"é".repeat(200), 200), "é".repeat(200));
+        assert_eq!(cut(&"é".repeat(201), 200), "é".repeat(200) + "…");
+    }
+
+    #[test]
+    fn a_line_has_the_beginning_of_a_statement_and_nothing_harmful() {
+        let long = Holder {
+            query: Some(format!(
+                "select '\x1b[2J\u{202e}x\0'\r\n\tfrom t where id in ({})",
+                "1, ".repeat(3_000)
+            )),
+            ..holder()
+        };
+        let line = long.to_string();
+        assert!(
+            line.ends_with(": select ' [2J x ' from t where id in (1, 1, 1, 1, 1, 1, 1, 1,…"),
+            "{line}"
+        );
+        assert!(!line.contains(|c: char| c.is_control() || c == '\u{202e}'));
+        assert_eq!(serde_json::to_value(&long).unwrap()["query"], long.query.unwrap());
     }
 }

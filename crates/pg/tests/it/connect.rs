@@ -198,6 +198,73 @@ async fn only_a_suitable_server_is_taken() {
     assert!(fault.detail().contains("does not accept writes"), "{fault}");
 }
 
+/// Two hosts, in both orders: a primary and its replica. Each word takes the host that it means, wherever it stands.
+#[tokio::test]
+async fn of_a_primary_and_its_replica_the_one_that_was_asked_for_is_taken() {
+    let primary = Cluster::start(ClusterOptions::new(15)).await.unwrap();
+    let replica = primary.replica("reader").await.unwrap();
+    let (at_primary, at_replica) = (primary.port(), replica.standby().port());
+    let url = |first: u16, second: u16, word: &str| {
+        format!(
+            "postgres://postgres@127.0.0.1:{first},127.0.0.1:{second}/postgres?target_session_attrs={word}"
+        )
+    };
+    for (word, wanted) in [
+        ("read-write", at_primary),
+        ("primary", at_primary),
+        ("read-only", at_replica),
+        ("standby", at_replica),
+        ("prefer-standby", at_replica),
+    ] {
+        for (first, second) in [(at_primary, at_replica), (at_replica, at_primary)] {
+            let session = connect(&url(first, second, word)).await;
+            let port: i32 = session
+                .query_one("select inet_server_port()", &[])
+                .await
+                .unwrap()
+                .get(0);
+            assert_eq!(port, i32::from(wanted), "{word}, {first} first");
+        }
+    }
+    // `any` takes the first that answers.
+    for (first, second) in [(at_primary, at_replica), (at_replica, at_primary)] {
+        let session = connect(&url(first, second, "any")).await;
+        assert_eq!(setting(&session, "port").await, first.to_string());
+    }
+    // A primary that takes no writes by default is read-only, and still the primary.
+    let admin = connect(&primary.url("postgres")).await;
+    admin
+        .batch_execute("alter database postgres set default_transaction_read_only = on")
+        .await
+        .unwrap();
+    let session = connect(&url(at_replica, at_primary, "primary")).await;
+    assert_eq!(setting(&session, "port").await, at_primary.to_string());
+    let fault = refusal(&Around::nothing(), &url(at_replica, at_primary, "read-write")).await;
+    assert_eq!(fault.code().id, "PG-002");
+    for kind in [
+        "the server is a standby that does not accept",
+        "the server is a primary that does not accept",
+    ] {
+        assert!(fault.detail().contains(kind), "{fault}");
+    }
+    admin
+        .batch_execute("alter database postgres reset default_transaction_read_only")
+        .await
+        .unwrap();
+
+    // Without the replica, whoever needs one is told, and whoever only prefers one gets the primary.
+    replica.standby().stop(Mode::Immediate).await.unwrap();
+    let session = connect(&url(at_replica, at_primary, "prefer-standby")).await;
+    assert_eq!(setting(&session, "port").await, at_primary.to_string());
+    let fault = refusal(&Around::nothing(), &url(at_replica, at_primary, "standby")).await;
+    assert_eq!(fault.code().id, "PG-002");
+    assert!(
+        fault.detail().contains(&format!("127.0.0.1:{at_replica}: "))
+            && fault.detail().contains("a primary that accepts writes"),
+        "{fault}"
+    );
+}
+
 #[tokio::test]
 async fn after_a_crash_the_session_says_so_and_a_new_one_waits_for_the_server() {
     let cluster = Cluster::start(ClusterOptions::new(15)).await.unwrap();
@@ -287,6 +354,7 @@ async fn a_running_statement_is_cancelled() {
 async fn every_statement_of_the_floor_is_understood_by_every_major() {
     let statements = [
         include_str!("../../sql/session/adopt.sql"),
+        include_str!("../../sql/session/backend_pid.sql"),
         include_str!("../../sql/session/kind.sql"),
         include_str!("../../sql/session/set_timeouts.sql"),
         include_str!("../../sql/lock/timeouts.sql"),
@@ -304,4 +372,26 @@ async fn every_statement_of_the_floor_is_understood_by_every_major() {
                 .unwrap_or_else(|e| panic!("{major}: {e:?}\n{sql}"));
         }
     }
+}
+
+/// The peer of a half-open connection says nothing for ever. Severing it frees whoever waits for the answer.
+#[tokio::test]
+async fn who_waits_on_a_severed_connection_is_told_at_once() {
+    let cluster = Cluster::shared(15).await;
+    let session = connect(&cluster.url("postgres")).await;
+    let observer = connect(&cluster.url("postgres")).await;
+    let (severer, pid) = (session.severer(), session.backend_pid());
+    assert!(!severer.is_ended());
+    let (slept, ()) = tokio::join!(session.query_one("select pg_sleep(60)", &[]), async {
+        let sql = format!("select wait_event = 'PgSleep' from pg_stat_activity where pid = {pid}");
+        wait_until(&observer, &format!("select coalesce(({sql}), false)")).await;
+        severer.sever("nobody answers");
+    });
+    assert_eq!(Fault::from(slept.unwrap_err()).code().id, "PG-006");
+    assert!(session.is_closed() && severer.is_ended());
+    assert_eq!(session.ending(), Some("nobody answers"));
+    observer
+        .query_one("select pg_terminate_backend($1)", &[&pid])
+        .await
+        .unwrap();
 }

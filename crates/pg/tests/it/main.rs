@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test that cannot go on says so by panicking
 
+mod binding;
 mod connect;
 mod conninfo;
 mod lock_budget;

@@ -9,9 +9,9 @@ use corridor_testbed::{Auth, Cluster, ClusterOptions, Mode};
 use crate::{Around, connect, name, wait_until};
 
 /// A server that speaks TLS, and the files that its clients need.
-struct Secure {
-    cluster: Cluster,
-    files: PathBuf,
+pub(crate) struct Secure {
+    pub(crate) cluster: Cluster,
+    pub(crate) files: PathBuf,
 }
 
 const HBA: &str = "local all all trust
@@ -70,7 +70,7 @@ async fn put(admin: &Session, file: &str, text: &str) {
 }
 
 impl Secure {
-    async fn start() -> Secure {
+    pub(crate) async fn start() -> Secure {
         let options = ClusterOptions {
             auth: Auth::ScramSha256 {
                 password: "pw".to_owned(),
@@ -83,6 +83,7 @@ impl Secure {
         authority(&files, "ca");
         authority(&files, "stranger");
         signed(&files, "server", "localhost");
+        signed(&files, "impostor", "localhost");
         signed(&files, "certified", "certified");
         openssl(
             &files,
@@ -123,7 +124,7 @@ impl Secure {
         format!("host={host} port={port} user=postgres password=pw dbname=postgres {more}")
     }
 
-    fn file(&self, name: &str) -> String {
+    pub(crate) fn file(&self, name: &str) -> String {
         self.files.join(name).display().to_string()
     }
 
@@ -295,17 +296,6 @@ async fn the_kind_of_connection_that_the_server_wants_is_found() {
         "PG-005",
         "the server does not accept it: {fault}"
     );
-    let open = secure.files.join("open.key");
-    std::fs::copy(&key, &open).unwrap();
-    std::fs::set_permissions(&open, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
-    let fault = secure
-        .refusal(loopback, &ours.replace(&key, &open.display().to_string()))
-        .await;
-    assert!(
-        fault.code().id == "PG-005" && fault.detail().contains("0600"),
-        "{fault}"
-    );
-
     // A cancel request goes over TLS too.
     let session = connect(&secure.text(loopback, "sslmode=require")).await;
     let observer = connect(&secure.text(loopback, "")).await;
@@ -368,4 +358,145 @@ async fn a_server_without_tls_is_refused_only_when_tls_is_required() {
         .unwrap_err();
     assert_eq!(fault.code().id, "PG-005");
     assert!(fault.detail().contains("does not support TLS"), "{fault}");
+}
+
+/// A file beside the others, with these permissions.
+fn file_with_mode(secure: &Secure, name: &str, content: &[u8], mode: u32) -> String {
+    let path = secure.files.join(name);
+    std::fs::write(&path, content).unwrap();
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+    path.display().to_string()
+}
+
+#[tokio::test]
+async fn a_clients_key_is_looked_at_as_libpq_looks_at_it() {
+    let secure = Secure::start().await;
+    let (certificate, key) = (secure.file("certified.crt"), secure.file("certified.key"));
+    let plain = std::fs::read(&key).unwrap();
+    let with_key = |key: &str| format!("user=certified sslmode=require sslcert={certificate} sslkey={key}");
+    let login = async |text: &str| secure.is_encrypted("127.0.0.1", text).await;
+    let refused = async |text: &str, code: &str, why: &str| {
+        let fault = login(text).await.unwrap_err();
+        assert!(
+            fault.code().id == code && fault.detail().contains(why),
+            "{text}: {fault}"
+        );
+    };
+
+    // The group of a key of root's may read it, nobody else's may.
+    let is_root = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(&key).unwrap()) == 0;
+    for (mode, is_allowed) in [
+        (0o600, true),
+        (0o400, true),
+        (0o640, is_root),
+        (0o620, false),
+        (0o604, false),
+        (0o644, false),
+    ] {
+        let text = with_key(&file_with_mode(&secure, &format!("{mode:o}.key"), &plain, mode));
+        match is_allowed {
+            true => assert!(login(&text).await.unwrap(), "{mode:o}"),
+            false => refused(&text, "PG-005", "0600").await,
+        }
+    }
+    refused(&with_key(&secure.file("gone.key")), "PG-005", "gone.key").await;
+    let directory = secure.files.display().to_string();
+    refused(&with_key(&directory), "PG-005", "not a regular file").await;
+    let nonsense = file_with_mode(&secure, "nonsense.key", b"nonsense", 0o600);
+    refused(&with_key(&nonsense), "PG-005", "nonsense.key").await;
+
+    // Encrypted, in both forms; a password for it is not taken either.
+    openssl(
+        &secure.files,
+        "pkcs8 -topk8 -in certified.key -passout pass:pw -out locked.key",
+    );
+    openssl(
+        &secure.files,
+        "ec -in certified.key -aes128 -passout pass:pw -out old.key",
+    );
+    for locked in ["locked.key", "old.key"] {
+        let pem = std::fs::read(secure.files.join(locked)).unwrap();
+        let text = with_key(&file_with_mode(&secure, locked, &pem, 0o600));
+        refused(&text, "PG-005", "is encrypted").await;
+    }
+    let with_password = format!("{} sslpassword=pw", secure.text("127.0.0.1", &with_key(&key)));
+    let fault = corridor_pg::ConnectOptions::resolve(Some(&with_password), &Around::nothing()).unwrap_err();
+    assert!(
+        fault.code().id == "PG-001" && fault.detail().contains("sslpassword"),
+        "{fault}"
+    );
+
+    // A certificate that is not there is not sent; then the server says what it thinks of that.
+    let gone = secure.file("gone.crt");
+    assert!(login(&format!("sslmode=require sslcert={gone}")).await.unwrap());
+    let text = format!("user=certified sslmode=require sslcert={gone} sslkey={key}");
+    refused(&text, "PG-003", "certificate").await;
+
+    // Without any keyword it is the one in the home directory.
+    let home = secure.files.join("home");
+    std::fs::create_dir_all(home.join(".postgresql")).unwrap();
+    std::fs::copy(&certificate, home.join(".postgresql/postgresql.crt")).unwrap();
+    let at_home = Around::nothing().home(&home);
+    let text = secure.text("127.0.0.1", "user=certified sslmode=require");
+    let fault = at_home.resolve(&text).connect(&name()).await.map(|_| ());
+    let fault = fault.unwrap_err();
+    assert!(
+        fault.code().id == "PG-005" && fault.detail().contains("postgresql.key"),
+        "{fault}"
+    );
+    std::fs::copy(&key, home.join(".postgresql/postgresql.key")).unwrap();
+    at_home.resolve(&text).connect(&name()).await.unwrap();
+}
+
+const SYSTEM_ROOTS_OF: &str = "CORRIDOR_TEST_SYSTEM_ROOTS_OF";
+
+/// Does its work only in a process of its own, see below: the system's authorities are found by variables.
+#[tokio::test]
+async fn with_the_systems_roots() {
+    let Ok(text) = std::env::var(SYSTEM_ROOTS_OF) else {
+        return;
+    };
+    match Around::nothing().resolve(&text).connect(&name()).await {
+        Ok(session) => {
+            let sql = "select ssl from pg_stat_ssl where pid = pg_backend_pid()";
+            let is_encrypted: bool = session.query_one(sql, &[]).await.unwrap().get(0);
+            println!("encrypted: {is_encrypted}");
+        }
+        Err(fault) => println!("{}: {}", fault.code().id, fault.detail()),
+    }
+}
+
+#[tokio::test]
+async fn the_systems_authorities_vouch_for_a_host_by_its_name() {
+    let secure = Secure::start().await;
+    let said = |authority: &str, host: &str, more: &str| {
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "tls::with_the_systems_roots", "--nocapture"])
+            .env(
+                SYSTEM_ROOTS_OF,
+                secure.text(host, &format!("sslrootcert=system {more}")),
+            )
+            .env("SSL_CERT_FILE", secure.file(authority))
+            .env_remove("SSL_CERT_DIR")
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    // verify-full is what it means, said or not.
+    for more in ["", "sslmode=verify-full"] {
+        let text = said("ca.crt", "localhost", more);
+        assert!(text.contains("encrypted: true"), "{text}");
+        let text = said("ca.crt", "127.0.0.1", more);
+        assert!(
+            text.contains("PG-005: ") && text.contains("not valid for name"),
+            "{text}"
+        );
+        let text = said("stranger.crt", "localhost", more);
+        assert!(text.contains("PG-005: "), "{text}");
+    }
+    for mode in ["require", "verify-ca", "prefer"] {
+        let text = secure.text("localhost", &format!("sslrootcert=system sslmode={mode}"));
+        let fault = corridor_pg::ConnectOptions::resolve(Some(&text), &Around::nothing()).unwrap_err();
+        assert!(fault.detail().contains("verify-full"), "{fault}");
+    }
 }

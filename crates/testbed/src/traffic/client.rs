@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
+use tokio::sync::{OwnedRwLockReadGuard, watch};
 
 use super::model::{Habits, Plan, Share, States, Step};
 use super::session::{Backend, Failure, Session};
@@ -26,6 +26,8 @@ pub(crate) struct Ambiguity {
     pub(crate) before: States,
     pub(crate) after: States,
     backend: Option<Backend>,
+    /// It may stand there prepared.
+    prepared_as: Option<String>,
 }
 
 /// What a client leaves behind.
@@ -51,6 +53,10 @@ pub(crate) struct Worker {
     pub(crate) spacing: Option<Duration>,
     pub(crate) random: fastrand::Rng,
     pub(crate) stop: watch::Receiver<bool>,
+    /// Held while a piece of work is under way or unsettled: nobody truncates meanwhile.
+    pub(crate) turn: Option<OwnedRwLockReadGuard<()>>,
+    /// Truncates that are known to the share.
+    pub(crate) truncations: u64,
 }
 
 enum Outcome {
@@ -85,8 +91,12 @@ impl Worker {
                 // What could not be done in time is not made up for in a burst.
                 due = (due + spacing).max(now);
             }
+            if self.turn.is_none() {
+                self.take_turn().await;
+            }
             let Some(open) = session.as_mut() else {
                 session = self.reconnect().await;
+                self.end_turn();
                 continue;
             };
             let Some(plan) = self.share.plan(&self.habits, &mut self.random) else {
@@ -96,14 +106,33 @@ impl Worker {
             if !self.carry_out(open, plan).await {
                 session = None;
             }
+            self.end_turn();
             if !self.think_time.is_zero() {
                 self.pause(self.think_time).await;
             }
         }
         self.settle_before_leaving(session).await;
+        self.turn = None;
+        self.take_turn().await;
         Remains {
             share: self.share,
             ambiguity: self.ambiguity,
+        }
+    }
+
+    async fn take_turn(&mut self) {
+        self.turn = Some(Arc::clone(&self.shared.turns).read_owned().await);
+        let truncations = self.shared.truncations.load(Ordering::SeqCst);
+        if truncations != self.truncations {
+            self.truncations = truncations;
+            self.share.forget_all();
+        }
+    }
+
+    /// While an answer is missing the turn lasts.
+    fn end_turn(&mut self) {
+        if self.ambiguity.is_none() {
+            self.turn = None;
         }
     }
 
@@ -126,6 +155,7 @@ impl Worker {
                     before,
                     after: plan.effect,
                     backend: Some(session.backend.clone()),
+                    prepared_as: plan.prepared_as,
                 });
                 self.note(failure)
             }
@@ -211,6 +241,9 @@ impl Worker {
         {
             return Ok(None);
         }
+        if let Some(name) = &ambiguity.prepared_as {
+            session.roll_back_prepared(name).await?;
+        }
         let table = &self.share.table;
         let mut found = Vec::new();
         for n in ambiguity.after.keys() {
@@ -251,19 +284,30 @@ impl Worker {
 
 /// Runs the steps. Pauses are not part of the latency.
 async fn perform(session: &mut Session, statements: &Statements, plan: &Plan) -> Outcome {
-    let is_transaction = matches!(plan.steps.first(), Some(Step::Begin));
+    let is_transaction = matches!(plan.steps.first(), Some(Step::Begin(_)));
     let mut latency = Duration::ZERO;
     let mut is_in_transaction = false;
+    let mut may_be_prepared = false;
     for step in &plan.steps {
         let started = Instant::now();
         let result = match step {
-            Step::Begin => {
+            Step::Begin(level) => {
                 is_in_transaction = true;
-                session.command("begin").await
+                session.command(&format!("begin isolation level {level}")).await
             }
             Step::Commit => {
                 is_in_transaction = false;
                 session.command("commit").await
+            }
+            Step::Prepare(name) => {
+                is_in_transaction = false;
+                let result = session.command(&format!("prepare transaction '{name}'")).await;
+                may_be_prepared = !matches!(result, Err(Failure::Refused { .. }));
+                result
+            }
+            Step::EndPrepared { name, is_commit } => {
+                let verb = if *is_commit { "commit" } else { "rollback" };
+                session.command(&format!("{verb} prepared '{name}'")).await
             }
             Step::Savepoint => session.command("savepoint s").await,
             Step::RollbackToSavepoint => session.command("rollback to savepoint s").await,
@@ -299,6 +343,10 @@ async fn perform(session: &mut Session, statements: &Statements, plan: &Plan) ->
         latency += started.elapsed();
         let Err(failure) = result else { continue };
         return match failure {
+            Failure::Refused { sqlstate, message } if may_be_prepared => Outcome::Unknown(Failure::Lost {
+                message: format!("the second phase was refused: {message} ({sqlstate})"),
+            }),
+            Failure::Lost { .. } if may_be_prepared => Outcome::Unknown(failure),
             // Refused at commit, too, means rolled back.
             Failure::Refused { .. } => {
                 if is_in_transaction && session.command("rollback").await.is_err() {

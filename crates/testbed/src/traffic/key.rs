@@ -14,6 +14,8 @@ pub enum KeyType {
     },
     /// `k bigint`, with gaps, some negative.
     BigInt,
+    /// `k integer`, with the same values.
+    Int,
     /// `k1 text, k2 bigint`. The text has few values, among them quotes, a backslash and accents.
     Composite {
         /// The collation of the text; `None` is the database's own.
@@ -124,6 +126,7 @@ impl KeyType {
                 ]
             }
             KeyType::BigInt => vec![KeyColumn::new("k", "bigint")],
+            KeyType::Int => vec![KeyColumn::new("k", "integer")],
             KeyType::Composite { collation } => vec![
                 KeyColumn::text("k1", collation.as_deref()),
                 KeyColumn::new("k2", "bigint"),
@@ -143,7 +146,7 @@ impl KeyType {
     pub fn encode(&self, n: u64) -> Vec<String> {
         match self {
             KeyType::TeamAndId { teams } => vec![(n % teams).to_string(), (n / teams).to_string()],
-            KeyType::BigInt => vec![(n as i64 * 3 - 1000).to_string()],
+            KeyType::BigInt | KeyType::Int => vec![(n as i64 * 3 - 1000).to_string()],
             KeyType::Composite { .. } => vec![GROUPS[(n % 8) as usize].to_owned(), n.to_string()],
             KeyType::Uuid => vec![scattered_uuid(n)],
             KeyType::Timestamptz => vec![(FIRST_MICROSECOND + n * MICROSECONDS_APART).to_string()],
@@ -162,7 +165,7 @@ impl KeyType {
             KeyType::TeamAndId { teams } => {
                 last.parse::<u64>().ok()? * teams + key.first()?.parse::<u64>().ok()?
             }
-            KeyType::BigInt => u64::try_from(last.parse::<i64>().ok()? + 1000).ok()? / 3,
+            KeyType::BigInt | KeyType::Int => u64::try_from(last.parse::<i64>().ok()? + 1000).ok()? / 3,
             KeyType::Composite { .. } => last.parse().ok()?,
             KeyType::Uuid => u64::from_str_radix(last.rsplit('-').next()?, 16).ok()?,
             KeyType::Timestamptz => {
@@ -182,6 +185,7 @@ impl KeyType {
         match self {
             KeyType::TeamAndId { teams } => vec![format!("n % {teams}"), format!("n / {teams}")],
             KeyType::BigInt => vec!["n * 3 - 1000".to_owned()],
+            KeyType::Int => vec!["(n * 3 - 1000)::integer".to_owned()],
             KeyType::Composite { .. } => vec![format!("({})[1 + n % 8]", sql_array(&GROUPS)), "n".to_owned()],
             KeyType::Uuid => vec![scattered_uuid_sql("n")],
             KeyType::Timestamptz => vec![format!(
@@ -231,6 +235,7 @@ mod tests {
         let types = [
             KeyType::TeamAndId { teams: 7 },
             KeyType::BigInt,
+            KeyType::Int,
             KeyType::Composite { collation: None },
             KeyType::Uuid,
             KeyType::Timestamptz,

@@ -23,6 +23,8 @@ pub struct Ledger {
     pub(crate) key_space: u64,
     pub(crate) clients: u64,
     pub(crate) next_token: u64,
+    /// True once the table was truncated.
+    pub(crate) are_first_rows_gone: bool,
     pub(crate) touched: HashMap<u64, Option<Row>>,
     /// By client.
     pub(crate) ambiguities: BTreeMap<u64, Ambiguity>,
@@ -116,6 +118,7 @@ impl Ledger {
     fn row(&self, n: u64) -> Option<Row> {
         match self.touched.get(&n) {
             Some(state) => *state,
+            None if self.are_first_rows_gone => None,
             None => self.table.first_row(n),
         }
     }

@@ -31,14 +31,15 @@ mod session;
 mod statements;
 mod table;
 mod template;
+mod truncate;
 
 use std::collections::HashMap;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{RwLock, oneshot, watch};
 
 use client::{InFlight, Remains, Worker};
 use meter::Meter;
@@ -89,6 +90,8 @@ pub struct TrafficOptions {
     pub bulk_rows: usize,
     /// How long a long transaction stays open. Default 2 s.
     pub long_transaction: Duration,
+    /// Of 100 transactions, how many are repeatable read or serializable. Default 0.
+    pub strict_percent: u8,
     /// An answer that takes longer counts as lost, with the connection. Default 60 s.
     pub timeout: Duration,
     /// Goes on where an earlier run ended. Must have had the same table and as many clients.
@@ -108,6 +111,7 @@ impl TrafficOptions {
             think_time: Duration::ZERO,
             bulk_rows: 500,
             long_transaction: Duration::from_secs(2),
+            strict_percent: 0,
             timeout: Duration::from_secs(60),
             after: None,
             table,
@@ -150,6 +154,10 @@ pub(crate) struct Shared {
     pub(crate) in_flight_since_us: Vec<InFlight>,
     meter: Mutex<Meter>,
     anomalies: Mutex<Vec<String>>,
+    /// Clients hold it for reading while they work; who truncates holds it alone.
+    pub(crate) turns: Arc<RwLock<()>>,
+    /// How often the table was truncated.
+    pub(crate) truncations: AtomicU64,
 }
 
 impl Shared {
@@ -176,6 +184,7 @@ pub struct Traffic {
     stop: watch::Sender<bool>,
     remains: oneshot::Receiver<Vec<Remains>>,
     options: TrafficOptions,
+    url: String,
 }
 
 impl Traffic {
@@ -209,6 +218,8 @@ impl Traffic {
                     .map(|l| l.anomalies.clone())
                     .unwrap_or_default(),
             ),
+            turns: Arc::default(),
+            truncations: AtomicU64::new(0),
         });
         let (stop, stopped) = watch::channel(false);
         let workers = workers(url, &options, &shared, &stopped, base.into());
@@ -237,6 +248,7 @@ impl Traffic {
             stop,
             remains,
             options,
+            url: url.to_owned(),
         })
     }
 
@@ -307,6 +319,7 @@ impl Traffic {
             key_space: self.options.key_space,
             clients: self.options.clients,
             next_token: 0,
+            are_first_rows_gone: false,
             touched: HashMap::new(),
             ambiguities: Default::default(),
             anomalies: self.shared.anomalies().clone(),
@@ -318,6 +331,7 @@ impl Traffic {
             if let Some(ambiguity) = ambiguity {
                 ledger.ambiguities.insert(share.client, ambiguity);
             }
+            ledger.are_first_rows_gone |= share.are_first_rows_gone;
             ledger.touched.extend(share.touched);
         }
         Ok(ledger)
@@ -364,6 +378,7 @@ fn workers(
                     .filter(|(n, _)| *n % clients == client)
                     .map(|(n, state)| (*n, *state))
                     .collect(),
+                are_first_rows_gone: options.after.as_ref().is_some_and(|l| l.are_first_rows_gone),
                 next_token: first_token + client,
             },
             ambiguity: options
@@ -374,6 +389,7 @@ fn workers(
                 mix: options.mix,
                 bulk_rows: options.bulk_rows,
                 long_transaction: options.long_transaction,
+                strict_percent: options.strict_percent,
             },
             url: url.to_owned(),
             mode: options.mode,
@@ -384,6 +400,8 @@ fn workers(
                 .map(|rate| Duration::from_secs_f64(clients as f64 / rate.max(0.001))),
             random: random.fork(),
             stop: stop.clone(),
+            turn: None,
+            truncations: 0,
         })
         .collect()
 }

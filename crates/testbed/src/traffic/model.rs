@@ -32,6 +32,8 @@ pub struct Mix {
     pub transaction: u32,
     /// Such a transaction that stays open for a while between its statements.
     pub long_transaction: u32,
+    /// Such a transaction that is prepared, and committed (or rolled back) a little later as a second phase.
+    pub two_phase: u32,
     /// Reads a row and checks every column.
     pub read: u32,
 }
@@ -63,6 +65,7 @@ impl Mix {
             bulk: 1,
             transaction: 8,
             long_transaction: 0,
+            two_phase: 0,
             read: 10,
         }
     }
@@ -81,11 +84,12 @@ impl Mix {
             bulk: 0,
             transaction: 0,
             long_transaction: 0,
+            two_phase: 0,
             read: 0,
         }
     }
 
-    fn weights(&self) -> [(Work, u32); 12] {
+    fn weights(&self) -> [(Work, u32); 13] {
         [
             (Work::Insert, self.insert),
             (Work::Upsert, self.upsert),
@@ -98,6 +102,7 @@ impl Mix {
             (Work::Bulk, self.bulk),
             (Work::Transaction, self.transaction),
             (Work::LongTransaction, self.long_transaction),
+            (Work::TwoPhase, self.two_phase),
             (Work::Read, self.read),
         ]
     }
@@ -132,8 +137,13 @@ enum Work {
     Bulk,
     Transaction,
     LongTransaction,
+    TwoPhase,
     Read,
 }
+
+const READ_COMMITTED: &str = "read committed";
+const REPEATABLE_READ: &str = "repeatable read";
+const SERIALIZABLE: &str = "serializable";
 
 /// Which statement a step runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -152,8 +162,16 @@ pub(crate) enum Statement {
 /// One exchange with the server, or a pause between two.
 #[derive(Debug)]
 pub(crate) enum Step {
-    Begin,
+    /// With its isolation level.
+    Begin(&'static str),
     Commit,
+    /// The first phase, under this name.
+    Prepare(String),
+    /// The second phase.
+    EndPrepared {
+        name: String,
+        is_commit: bool,
+    },
     Savepoint,
     RollbackToSavepoint,
     Pause(Duration),
@@ -178,6 +196,8 @@ pub(crate) type States = BTreeMap<u64, Option<Row>>;
 pub(crate) struct Plan {
     pub(crate) steps: Vec<Step>,
     pub(crate) effect: States,
+    /// The name that it is prepared under.
+    pub(crate) prepared_as: Option<String>,
 }
 
 impl Plan {
@@ -193,6 +213,8 @@ pub(crate) struct Habits {
     pub(crate) mix: Mix,
     pub(crate) bulk_rows: usize,
     pub(crate) long_transaction: Duration,
+    /// Of 100 transactions, how many are repeatable read or serializable.
+    pub(crate) strict_percent: u8,
 }
 
 /// The rows of one client: those whose number leaves the remainder `client` by `clients`.
@@ -204,6 +226,8 @@ pub(crate) struct Share {
     pub(crate) clients: u64,
     /// Numbers of rows are below this.
     pub(crate) key_space: u64,
+    /// True once the table was truncated.
+    pub(crate) are_first_rows_gone: bool,
     /// Rows that are no longer as they were filled in.
     pub(crate) touched: HashMap<u64, Option<Row>>,
     pub(crate) next_token: u64,
@@ -216,8 +240,15 @@ impl Share {
     pub(crate) fn row(&self, n: u64) -> Option<Row> {
         match self.touched.get(&n) {
             Some(state) => *state,
+            None if self.are_first_rows_gone => None,
             None => self.table.first_row(n),
         }
+    }
+
+    /// The table was truncated.
+    pub(crate) fn forget_all(&mut self) {
+        self.are_first_rows_gone = true;
+        self.touched.clear();
     }
 
     pub(crate) fn apply(&mut self, states: &States) {
@@ -237,26 +268,34 @@ impl Share {
             random,
             states: States::new(),
             steps: Vec::new(),
+            prepared_as: None,
         };
         match work {
             Work::Transaction => draft.transaction(habits, None)?,
             Work::LongTransaction => draft.transaction(habits, Some(habits.long_transaction))?,
+            Work::TwoPhase => draft.two_phase(habits)?,
             work => {
                 draft.work(work, habits)?;
                 // What takes several statements is one transaction; but a row may also go and come back in two.
                 let is_split = work == Work::DeleteReinsert && draft.random.bool();
                 if draft.steps.len() > 1 && !is_split {
-                    draft.steps.insert(0, Step::Begin);
+                    draft.steps.insert(0, Step::Begin(READ_COMMITTED));
                     draft.steps.push(Step::Commit);
                 } else if is_split {
                     draft.keep_first_half();
                 }
             }
         }
-        let Draft { states, steps, .. } = draft;
+        let Draft {
+            states,
+            steps,
+            prepared_as,
+            ..
+        } = draft;
         Some(Plan {
             steps,
             effect: states,
+            prepared_as,
         })
     }
 }
@@ -267,6 +306,7 @@ struct Draft<'a> {
     random: &'a mut fastrand::Rng,
     states: States,
     steps: Vec<Step>,
+    prepared_as: Option<String>,
 }
 
 impl Draft<'_> {
@@ -408,7 +448,7 @@ impl Draft<'_> {
                 });
             }
             // Transactions are made of the others.
-            Work::Transaction | Work::LongTransaction => return None,
+            Work::Transaction | Work::LongTransaction | Work::TwoPhase => return None,
         }
         Some(())
     }
@@ -486,13 +526,18 @@ impl Draft<'_> {
         let draw = |draft: &mut Self| {
             let has_slots = draft.share.table.has_slots();
             let work = habits.mix.draw(draft.random, |work| {
-                !matches!(work, Work::Transaction | Work::LongTransaction)
+                !matches!(work, Work::Transaction | Work::LongTransaction | Work::TwoPhase)
                     && (work != Work::UniqueSwap || has_slots)
             });
             // What finds no row is left out.
             work.and_then(|work| draft.work(work, habits));
         };
-        self.steps.push(Step::Begin);
+        let level = match self.random.u8(0..100) < habits.strict_percent {
+            true if self.random.bool() => SERIALIZABLE,
+            true => REPEATABLE_READ,
+            false => READ_COMMITTED,
+        };
+        self.steps.push(Step::Begin(level));
         for _ in 0..self.random.usize(2..=5) {
             draw(self);
             if let Some(lasts) = lasts {
@@ -512,6 +557,27 @@ impl Draft<'_> {
             }
         }
         self.steps.push(Step::Commit);
+        Some(())
+    }
+
+    /// A transaction in two phases; a quarter of them is given up between the two.
+    fn two_phase(&mut self, habits: &Habits) -> Option<()> {
+        self.transaction(habits, None)?;
+        self.steps.pop();
+        // Names are the cluster's, not the database's.
+        let name = format!("traffic {} {:x}", self.share.client, self.random.u64(..));
+        let is_commit = self.random.u8(0..4) > 0;
+        if !is_commit {
+            self.states.clear();
+        }
+        self.steps.push(Step::Prepare(name.clone()));
+        self.steps
+            .push(Step::Pause(Duration::from_millis(self.random.u64(0..300))));
+        self.steps.push(Step::EndPrepared {
+            name: name.clone(),
+            is_commit,
+        });
+        self.prepared_as = Some(name);
         Some(())
     }
 

@@ -71,17 +71,23 @@ impl Session {
             let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
             // Its error comes back from the client's next call too.
             tokio::spawn(async move { connection.await.ok() });
-            let row = client
-                .query_one(
+            // As plain text: a pooler may not let a statement be prepared.
+            let messages = client
+                .simple_query(
                     "select set_config('application_name', 'traffic', false), set_config('timezone', 'UTC', false), \
                      pid, backend_start::text from pg_stat_activity where pid = pg_backend_pid()",
-                    &[],
                 )
                 .await?;
-            let backend = Backend {
-                pid: row.get(2),
-                started: row.get(3),
+            let row = messages.iter().find_map(|message| match message {
+                SimpleQueryMessage::Row(row) => Some((row.get(2)?.parse().ok()?, row.get(3)?.to_owned())),
+                _ => None,
+            });
+            let Some((pid, started)) = row else {
+                return Err(Failure::Wrong(
+                    "the server does not know this very session".to_owned(),
+                ));
             };
+            let backend = Backend { pid, started };
             Ok((client, backend))
         };
         let (client, backend) = within(timeout, work).await?;
@@ -183,6 +189,29 @@ impl Session {
                 )
                 .await?;
             Ok(rows.is_empty())
+        })
+        .await
+    }
+}
+
+impl Session {
+    /// Rolls a prepared transaction back, if there is one of that name. Only for when nobody can be at it any more.
+    pub(crate) async fn roll_back_prepared(&self, name: &str) -> Result<(), Failure> {
+        let is_there = within(self.timeout, async {
+            let sql = "select exists (select from pg_prepared_xacts where gid = $1)";
+            Ok(self.client.query_one(sql, &[&name]).await?.get(0))
+        });
+        match is_there.await? {
+            true => self.command(&format!("rollback prepared '{name}'")).await,
+            false => Ok(()),
+        }
+    }
+
+    /// True when the table has no row.
+    pub(crate) async fn is_empty(&self, table: &str) -> Result<bool, Failure> {
+        within(self.timeout, async {
+            let sql = format!("select not exists (select from {table})");
+            Ok(self.client.query_one(&sql, &[]).await?.get(0))
         })
         .await
     }

@@ -77,6 +77,39 @@ async fn a_missing_major_says_what_to_do() {
 }
 
 #[tokio::test]
+async fn the_transaction_id_counter_is_set_ahead() {
+    for installation in Servers::find() {
+        let major = installation.major;
+        let cluster = Cluster::start(ClusterOptions::new(major)).await.unwrap();
+        let client = cluster.connect("postgres").await.unwrap();
+        client
+            .batch_execute("create table a (b int); insert into a values (1)")
+            .await
+            .unwrap();
+        cluster.reset_wal_next_xid(2_000_000_123).await.unwrap();
+        let client = cluster.connect("postgres").await.unwrap();
+        client.batch_execute("insert into a values (2)").await.unwrap();
+        let row = client
+            .query_one("select pg_current_xact_id()::text::bigint, count(*) from a", &[])
+            .await
+            .unwrap();
+        let (next, rows): (i64, i64) = (row.get(0), row.get(1));
+        assert!((2_000_000_123..2_000_010_000).contains(&next), "{major}: {next}");
+        assert_eq!(rows, 2, "{major}");
+        // A vacuum asks the commit log about the rows of before and of after.
+        client.batch_execute("vacuum (freeze) a").await.unwrap();
+        let row = client
+            .query_one(
+                "select age(relfrozenxid) from pg_class where oid = 'a'::regclass",
+                &[],
+            )
+            .await
+            .unwrap();
+        assert!(row.get::<_, i32>(0) < 1_000, "{major}");
+    }
+}
+
+#[tokio::test]
 async fn the_object_id_counter_is_set_stopped_and_running() {
     for installation in Servers::find() {
         let major = installation.major;

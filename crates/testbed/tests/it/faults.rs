@@ -175,3 +175,38 @@ async fn a_process_is_killed_or_found_to_have_ended() {
     let killed = kill_at_random(&mut quick, span, &mut random).await.unwrap();
     assert_eq!((killed.was_running, killed.exit_code), (false, Some(5)));
 }
+
+/// Neither side of a silenced connection hears anything, not even that the other one is gone; new ones are served.
+#[tokio::test]
+async fn a_silenced_connection_stands_and_says_nothing() {
+    let cluster = Cluster::shared(15).await;
+    let database = cluster.fresh_database("silence").await.unwrap();
+    let direct = connect(&database.url).await.unwrap();
+    let proxy = FaultProxy::start(cluster.port()).unwrap();
+    let url = proxy.url(&database.url).unwrap();
+    let named = |name: &str| format!("{url}?application_name={name}");
+    let deaf = connect(&named("deaf%20one")).await.unwrap();
+    let other = connect(&named("other")).await.unwrap();
+    let row = deaf.query_one("select pg_backend_pid()", &[]).await.unwrap();
+    let pid: i32 = row.get(0);
+    assert_eq!(proxy.silence("deaf one"), 1);
+    assert_eq!(proxy.silence("deaf one"), 0, "it is silent already");
+    other.batch_execute("select 1").await.unwrap();
+    connect(&named("deaf%20one"))
+        .await
+        .unwrap()
+        .batch_execute("select 1")
+        .await
+        .unwrap();
+
+    let asked = tokio::spawn(async move { deaf.batch_execute("select 2").await });
+    direct
+        .query_one("select pg_terminate_backend($1, 10000)", &[&pid])
+        .await
+        .unwrap();
+    // Long enough for what the server's side said to arrive, if it did.
+    other.batch_execute("select pg_sleep(0.5)").await.unwrap();
+    assert!(!asked.is_finished());
+    proxy.cut_all();
+    assert!(asked.await.unwrap().is_err());
+}

@@ -2,5 +2,6 @@
 
 mod cluster;
 mod faults;
+mod replica;
 mod toast;
 mod traffic;

@@ -8,6 +8,7 @@ use corridor_testbed::{Cluster, ClusterOptions, Mode};
 fn key_types() -> Vec<KeyType> {
     vec![
         KeyType::BigInt,
+        KeyType::Int,
         KeyType::Composite {
             collation: Some("C".to_owned()),
         },
@@ -33,8 +34,10 @@ async fn every_kind_of_key_and_statement_ends_with_an_exact_ledger() {
             TrafficOptions {
                 mix: Mix {
                     long_transaction: 1,
+                    two_phase: 3,
                     ..Mix::nasty()
                 },
+                strict_percent: 30,
                 mode: if i % 2 == 0 {
                     StatementMode::Simple
                 } else {
@@ -48,7 +51,9 @@ async fn every_kind_of_key_and_statement_ends_with_an_exact_ledger() {
         .unwrap();
         traffic.wait_for_writes(1_000).await;
         let ledger = traffic.stop().await.unwrap();
-        assert!(ledger.errors.is_empty(), "{key:?}: {:?}", ledger.errors);
+        // Serializable transactions may have to be tried again, which the application does by going on.
+        let is_retry = ledger.errors.keys().all(|code| code == "40001");
+        assert!(is_retry, "{key:?}: {:?}", ledger.errors);
         let comparison = ledger.compare(&database.url, &table.name).await.unwrap();
         assert!(comparison.is_exact(), "{key:?}: {comparison}");
         assert!(comparison.rows_found > 1_500, "{key:?}: {comparison}");
@@ -65,9 +70,14 @@ async fn the_ledger_is_exact_after_crashes() {
         };
         let url = cluster.url("postgres");
         table.create(&url).await.unwrap();
+        let mix = Mix {
+            two_phase: 8,
+            ..Mix::nasty()
+        };
         let options = TrafficOptions {
-            mix: Mix::nasty(),
+            mix,
             clients: 6,
+            strict_percent: 30,
             ..TrafficOptions::new(table.clone())
         };
         let traffic = Traffic::start(&url, options).await.unwrap();
@@ -75,12 +85,30 @@ async fn the_ledger_is_exact_after_crashes() {
             traffic.wait_for_writes(crash * 400).await;
             cluster.restart(Mode::Immediate).await.unwrap();
         }
+        // Crashes also meet the truncate.
+        traffic.wait_for_writes(2_300).await;
+        let (truncated, _) = tokio::join!(
+            traffic.truncate(Duration::from_secs(60)),
+            cluster.restart(Mode::Immediate)
+        );
+        println!("truncated amid a crash: {}", truncated.unwrap());
+        traffic.wait_for_writes(2_500).await;
+        assert!(traffic.truncate(Duration::from_secs(60)).await.unwrap());
         traffic.wait_for_writes(3_000).await;
         let ledger = traffic.stop().await.unwrap();
         assert!(ledger.errors.contains_key("connection"), "{:?}", ledger.errors);
         let comparison = ledger.compare(&url, &table.name).await.unwrap();
         assert!(comparison.is_exact(), "{flavour:?}: {comparison}");
         assert!(ledger.acknowledged_writes() >= 3_000);
+        let open: i64 = cluster
+            .connect("postgres")
+            .await
+            .unwrap()
+            .query_one("select count(*) from pg_prepared_xacts", &[])
+            .await
+            .unwrap()
+            .get(0);
+        assert_eq!(open, 0, "every first phase had its second");
 
         // The same ledger goes on in a second run.
         let traffic = Traffic::start(&url, TrafficOptions::continuing(ledger))

@@ -1,10 +1,12 @@
 //! What is known about a running move from what it said last. Pure: events go in, lines come out.
 
+use corridor_migration::Wait;
 use corridor_migration::throttle::Reason;
 use corridor_move::run::Progress;
 
 use crate::output::number::{bytes, figure, grouped, millis, percent, seconds};
 use crate::output::text::harmless;
+use crate::output::verification;
 
 /// Columns of the bar.
 const BAR: usize = 40;
@@ -22,17 +24,61 @@ struct Rows {
 /// The picture that the events so far make.
 #[derive(Debug, Default)]
 pub(crate) struct Scene {
+    migration: String,
     operation: Option<String>,
     step: Option<String>,
     rows: Option<Rows>,
     pending: i64,
     held: Vec<String>,
     trouble: Option<String>,
+    in_step: Option<InStep>,
+}
+
+/// Nothing is left to do without a person.
+#[derive(Debug)]
+struct InStep {
+    /// What is reached.
+    what: &'static str,
+    /// What it waits for.
+    waits: String,
+}
+
+impl InStep {
+    fn new(waits_for: Wait, migration: &str) -> Self {
+        match waits_for {
+            Wait::Cutover => InStep {
+                what: "ready; kept in step",
+                waits: format!("waits for `corridor cutover {migration}`"),
+            },
+            Wait::Finish => InStep {
+                what: "cut over; the old table is kept in step",
+                waits: format!("waits for `corridor finish {migration}` or `corridor rollback {migration}`"),
+            },
+        }
+    }
 }
 
 impl Scene {
+    /// The picture of a migration of which nothing was heard yet.
+    pub(crate) fn of(migration: &str) -> Self {
+        Scene {
+            migration: migration.to_owned(),
+            ..Scene::default()
+        }
+    }
+
     /// Takes an event in. Returns what deserves a line that stays.
     pub(crate) fn take(&mut self, progress: &Progress) -> Option<String> {
+        let is_work = !matches!(
+            progress,
+            Progress::InStep { .. }
+                | Progress::Throttle { .. }
+                | Progress::Retrying { .. }
+                | Progress::Unfit { .. }
+        );
+        if is_work {
+            self.in_step = None;
+        }
         match progress {
             Progress::Operation { name, is_done } => Some(self.operation(name, *is_done)),
             Progress::Rows {
@@ -70,6 +116,7 @@ impl Scene {
                 holders,
                 attempt,
                 attempts_max,
+                ..
             } => {
                 let who = match holders.as_slice() {
                     [] => "nobody that can be seen".to_owned(),
@@ -86,11 +133,30 @@ impl Scene {
                 self.trouble = None;
                 None
             }
+            Progress::InStep {
+                waits_for,
+                pending_changes,
+            } => {
+                let is_news = self.in_step.is_none();
+                let now = InStep::new(*waits_for, &self.migration);
+                let text = format!("{}; {}", now.what, now.waits);
+                (self.operation, self.step, self.rows, self.trouble) = (None, None, None, None);
+                self.in_step = Some(now);
+                self.pending = *pending_changes;
+                is_news.then_some(text)
+            }
+            Progress::Unfit { rows } if rows.is_empty() => {
+                Some("every row fits into the old table again; rollback is open".to_owned())
+            }
+            Progress::Unfit { rows } => Some(harmless(&format!(
+                "the old table cannot take these rows, and rollback is refused while they are there: {}",
+                rows.join("; ")
+            ))),
             Progress::Truncated => {
                 self.rows = None;
                 Some("the source was truncated; the new table is emptied and copied again".to_owned())
             }
-            Progress::Verified { report } => Some(verified(report)),
+            Progress::Verified { report } => Some(format!("verified, {}", verification::words(report))),
             Progress::Swapped {
                 is_back,
                 waited_ms,
@@ -141,7 +207,9 @@ impl Scene {
     /// Everything in one line; nothing while there is nothing to say.
     pub(crate) fn line(&self) -> Option<String> {
         let mut parts = Vec::new();
-        if let Some(rows) = &self.rows {
+        if let Some(InStep { what, waits }) = &self.in_step {
+            parts.extend([(*what).to_owned(), waits.clone()]);
+        } else if let Some(rows) = &self.rows {
             let share = percent(rows.done, rows.estimate);
             parts.push(format!("{} {share}, {}", rows.word(), rows.words()));
         } else if let Some(operation) = &self.operation {
@@ -156,6 +224,10 @@ impl Scene {
 
     /// Lines for a terminal, at most three.
     pub(crate) fn block(&self) -> Vec<String> {
+        if let Some(InStep { what, waits }) = &self.in_step {
+            let state = self.state().join("; ");
+            return vec![(*what).to_owned(), format!("  {waits}"), format!("  {state}")];
+        }
         let head = match (&self.rows, &self.operation) {
             (Some(rows), _) => {
                 let share = rows.done as f64 / rows.estimate.max(1) as f64;
@@ -194,7 +266,7 @@ impl Scene {
         if let Some(trouble) = &self.trouble {
             parts.push(trouble.clone());
         }
-        if self.rows.is_some() {
+        if self.rows.is_some() || self.in_step.is_some() {
             parts.push(pending(self.pending));
         }
         parts
@@ -242,33 +314,6 @@ fn swapped(is_back: bool, waited_ms: f64, held_ms: f64, attempts: u32) -> String
     };
     let (waited, held) = (millis(waited_ms), millis(held_ms));
     format!("{what}{tries}: locks waited for {waited}, held for {held}")
-}
-
-fn verified(report: &corridor_mirror::verify::Report) -> String {
-    let result = if report.is_proven {
-        "every row is equal"
-    } else {
-        "not proven equal"
-    };
-    let mut text = format!(
-        "verified, run {}: {result}; {} rows in {} ranges",
-        report.run,
-        grouped(report.source_rows.unsigned_abs()),
-        grouped(report.ranges.unsigned_abs())
-    );
-    if report.pending_keys > 0 {
-        text.push_str(&format!(
-            ", {} keys left out because a change of theirs was pending",
-            grouped(report.pending_keys.unsigned_abs())
-        ));
-    }
-    if report.repaired_keys > 0 {
-        text.push_str(&format!(
-            ", {} keys differed and were repaired",
-            grouped(report.repaired_keys.unsigned_abs())
-        ));
-    }
-    text
 }
 
 fn bar(share: f64) -> String {
@@ -366,6 +411,44 @@ mod tests {
         scene.take(&rows(1));
         assert!(!scene.line().unwrap().contains("PG-002"));
         assert!(scene.take(&away(100)).is_some());
+    }
+
+    #[test]
+    fn who_waits_for_a_person_says_so_and_for_what() {
+        let in_step = |waits_for| Progress::InStep {
+            waits_for,
+            pending_changes: 12,
+        };
+        let mut scene = Scene::of("events");
+        scene.take(&rows(1));
+        insta::assert_snapshot!(
+            scene.take(&in_step(Wait::Cutover)).unwrap(),
+            @"ready; kept in step; waits for `corridor cutover events`"
+        );
+        assert_eq!(
+            scene.take(&in_step(Wait::Cutover)),
+            None,
+            "said again, and no news"
+        );
+        insta::assert_snapshot!(scene.line().unwrap(), @"ready; kept in step; waits for `corridor cutover events`; 12 changes pending");
+        insta::assert_snapshot!(scene.block().join("\n"), @r"
+        ready; kept in step
+          waits for `corridor cutover events`
+          12 changes pending
+        ");
+        // The throttle measures on; it holds nothing now.
+        assert_eq!(scene.take(&lag(7_300.0)), None);
+        assert!(!scene.line().unwrap().contains("held"), "{scene:?}");
+        let verify = Progress::Operation {
+            name: "verify".into(),
+            is_done: false,
+        };
+        scene.take(&verify);
+        assert!(!scene.line().unwrap().contains("ready"), "{scene:?}");
+        insta::assert_snapshot!(
+            scene.take(&in_step(Wait::Finish)).unwrap(),
+            @"cut over; the old table is kept in step; waits for `corridor finish events` or `corridor rollback events`"
+        );
     }
 
     #[test]

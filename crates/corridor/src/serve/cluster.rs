@@ -1,0 +1,388 @@
+//! One cluster: what is there, what nobody works, what is due, what went wrong.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use corridor_migration::data::readiness::{self, Answer};
+use corridor_migration::data::{self, shelf};
+use corridor_migration::store::{self, Summary};
+use corridor_migration::{Order, State, Wait, schema};
+use corridor_pg::{ApplicationName, ConnectOptions, FaultContext, Result, Session};
+use serde::Serialize;
+
+use super::alert::{Alerts, Happening};
+use super::config::{Cluster, Config};
+use super::worker::{Job, Worker};
+use super::{Service, window};
+use crate::interrupt::Interrupt;
+
+/// Between two looks.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// A look is some short statements; one that takes this long is not answered any more.
+const LOOK_MAX: Duration = Duration::from_secs(30);
+/// The first pause before a failed migration is resumed by itself; each further one is twice as long.
+const RETRY_FIRST: Duration = Duration::from_secs(60);
+
+/// What was not ready is asked again after this time: a person's queries may be long ones.
+const ASK_AGAIN: Duration = Duration::from_secs(10);
+/// How long a migration is left alone after a worker of it has ended; twice as long after each further one.
+const REST_FIRST: Duration = Duration::from_secs(1);
+/// At most so long. Whoever works for longer came to something.
+const REST_MAX: Duration = Duration::from_secs(5 * 60);
+
+/// How a cluster looked.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(crate) struct Seen {
+    /// When, in seconds since 1970.
+    pub(crate) at_s: f64,
+    /// Why it could not be looked at.
+    pub(crate) fault: Option<String>,
+    /// What is there.
+    pub(crate) migrations: Vec<Summary>,
+    /// What this service works there.
+    pub(crate) workers: Vec<String>,
+}
+
+/// One cluster, looked after.
+struct Watch {
+    service: Arc<Service>,
+    cluster: Cluster,
+    session: Option<Session>,
+    workers: BTreeMap<String, Worker>,
+    /// What its workers listen to.
+    interrupt: Interrupt,
+    /// How often in a row a worker of a migration came to nothing, and when the next one may begin.
+    rests: BTreeMap<String, (u32, Instant)>,
+    alerts: Alerts,
+    /// How often a failed one was resumed by itself, and when it may be again.
+    retries: BTreeMap<i64, (u32, Instant)>,
+    /// What was refused when it was to be started, said once; and when it is asked again.
+    refused: BTreeMap<String, (String, Instant)>,
+}
+
+/// Looks after a cluster until it is not wanted any more or the service leaves.
+pub(super) async fn watch(service: Arc<Service>, cluster: Cluster) {
+    let (leave, interrupt) = service.interrupt.branch();
+    let collector = service
+        .config()
+        .is_collecting
+        .then(|| super::worker::collect(&service, &interrupt, &cluster));
+    let mut watch = Watch {
+        service,
+        cluster,
+        session: None,
+        workers: BTreeMap::new(),
+        interrupt,
+        rests: BTreeMap::new(),
+        alerts: Alerts::default(),
+        retries: BTreeMap::new(),
+        refused: BTreeMap::new(),
+    };
+    let mut has_failed = false;
+    while watch.is_wanted() {
+        let looked = tokio::time::timeout(LOOK_MAX, watch.look()).await;
+        let fault = match looked {
+            Ok(Ok(())) => None,
+            Ok(Err(fault)) => Some(fault.to_string()),
+            Err(_) => Some(format!("no answer within {} s", LOOK_MAX.as_secs())),
+        };
+        if let Some(why) = fault {
+            if !has_failed {
+                watch.say(&why);
+            }
+            has_failed = true;
+            watch.session = None;
+            watch.note(Some(why), Vec::new());
+        } else if std::mem::take(&mut has_failed) {
+            watch.say("reachable again");
+        }
+        let jitter = LOOK_EVERY.mul_f64(0.8 + 0.4 * fastrand::f64());
+        watch.service.interrupt.or(tokio::time::sleep(jitter)).await;
+    }
+    // All of them at once: each may take its time for the checkpoint.
+    leave.send_replace(true);
+    for (_, worker) in std::mem::take(&mut watch.workers) {
+        worker.leave().await;
+    }
+    if let Some(collector) = collector {
+        collector.leave().await;
+    }
+}
+
+impl Watch {
+    fn is_wanted(&self) -> bool {
+        !self.service.interrupt.is_asked() && self.service.config.borrow().clusters.contains(&self.cluster)
+    }
+
+    fn say(&self, words: &str) {
+        self.service
+            .output
+            .say(&format!("{}: {words}", self.cluster.name));
+    }
+
+    fn note(&self, fault: Option<String>, migrations: Vec<Summary>) {
+        let at_s = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .map_or(0.0, |since| since.as_secs_f64());
+        let seen = Seen {
+            at_s,
+            fault,
+            migrations,
+            workers: self.workers.keys().cloned().collect(),
+        };
+        self.service.note(&self.cluster, seen);
+    }
+
+    async fn look(&mut self) -> Result<()> {
+        let config = self.service.config();
+        let mut session = match self.session.take().filter(|session| !session.is_closed()) {
+            Some(session) => session,
+            None => {
+                let options = ConnectOptions::from_process(self.cluster.database.as_deref())?;
+                options.connect(&ApplicationName::new("service", "-")).await?
+            }
+        };
+        let mut migrations = Vec::new();
+        if schema::exists(&*session).await? {
+            migrations = store::list(&*session).await?;
+            self.end_workers();
+            self.work(&config, &migrations);
+            self.take_starts(&config, &mut session, &migrations).await?;
+            if config.is_auto_start && window::is_open(&config.windows) {
+                self.start_due(&config, &mut session).await?;
+            }
+            self.tell(&config, &session, &migrations).await?;
+        }
+        self.note(None, migrations);
+        self.session = Some(session);
+        Ok(())
+    }
+
+    fn end_workers(&mut self) {
+        let over: Vec<String> = self
+            .workers
+            .iter()
+            .filter(|(_, worker)| worker.is_over())
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in over {
+            let Some(worker) = self.workers.remove(&name) else {
+                continue;
+            };
+            let ended = worker.ended();
+            if let Some(words) = ended.words {
+                self.say(&format!("{name}: {words}"));
+            }
+            if ended.is_fault {
+                self.rest(name);
+            } else {
+                self.rests.remove(&name);
+            }
+        }
+    }
+
+    /// The same is not begun again and again: what is refused once is refused a second later as well.
+    fn rest(&mut self, name: String) {
+        let now = Instant::now();
+        let (count, until) = self.rests.entry(name).or_insert((0, now));
+        // Whoever worked for long came to something.
+        *count = if now.duration_since(*until) > REST_MAX {
+            0
+        } else {
+            *count + 1
+        };
+        let rest = REST_FIRST * 2u32.saturating_pow((*count).min(10));
+        *until = now + rest.min(REST_MAX);
+    }
+
+    fn is_resting(&self, name: &str) -> bool {
+        self.rests
+            .get(name)
+            .is_some_and(|(_, until)| Instant::now() < *until)
+    }
+
+    /// Takes up what nobody works, and again what has failed, when it may.
+    fn work(&mut self, config: &Config, migrations: &[Summary]) {
+        for one in migrations {
+            if one.is_worker_alive || self.workers.contains_key(one.name.as_str()) {
+                continue;
+            }
+            let is_failed = matches!(one.state, State::Failed { .. });
+            // One of a person's own that waits for a word has nothing that must be kept in step.
+            let is_idle = one.kind == data::KIND
+                && matches!(
+                    one.state,
+                    State::Waiting {
+                        for_what: Wait::Finish
+                    }
+                );
+            if !is_failed {
+                self.retries.remove(&one.id);
+            }
+            if (one.state.is_worked_on() && !is_idle) || (is_failed && self.may_retry(config, one.id)) {
+                self.begin(config, Job::new(one.name.clone(), &one.kind, Order::Resume));
+            }
+        }
+    }
+
+    fn may_retry(&mut self, config: &Config, id: i64) -> bool {
+        let (count, at) = self
+            .retries
+            .entry(id)
+            .or_insert_with(|| (0, Instant::now() + RETRY_FIRST));
+        if *count >= config.retries || Instant::now() < *at {
+            return false;
+        }
+        *count += 1;
+        *at = Instant::now() + RETRY_FIRST * 2u32.saturating_pow((*count).min(10));
+        true
+    }
+
+    fn begin(&mut self, config: &Config, job: Job) -> bool {
+        let name = job.name.to_string();
+        if self.workers.len() >= config.workers || self.is_resting(&name) {
+            return false;
+        }
+        self.say(&format!("{name}: {}", job.order.verb()));
+        match Worker::start(
+            &self.service,
+            &self.interrupt,
+            &self.cluster,
+            job,
+            config.app_version.clone(),
+        ) {
+            Ok(worker) => {
+                self.workers.insert(name, worker);
+                true
+            }
+            Err(fault) => {
+                self.say(&format!("{name}: {fault}"));
+                false
+            }
+        }
+    }
+
+    /// What somebody has left to a service: `--detach`.
+    async fn take_starts(
+        &mut self,
+        config: &Config,
+        session: &mut Session,
+        migrations: &[Summary],
+    ) -> Result<()> {
+        for one in migrations.iter().filter(|one| one.state == State::Planned) {
+            let row = session
+                .query_opt(include_str!("../../sql/serve/start_request.sql"), &[&one.id])
+                .await
+                .doing(|| "looking for what is to be started")?;
+            let Some(row) = row else { continue };
+            let name = one.name.as_str();
+            let is_full = self.workers.len() >= config.workers;
+            if is_full || self.workers.contains_key(name) || self.is_resting(name) {
+                continue;
+            }
+            // The wish stays until the state has left `planned`: a service that dies in between has lost nothing. Of two that
+            // see it at once, the lease lets one begin; a worker answers what is left of it.
+            let argument: &str = row.get("argument");
+            let mut job = Job::new(one.name.clone(), &one.kind, Order::Start);
+            job.parameters = serde_json::from_str::<serde_json::Value>(argument)
+                .ok()
+                .and_then(|argument| serde_json::from_value(argument.get("parameters")?.clone()).ok())
+                .unwrap_or_default();
+            self.begin(config, job);
+        }
+        Ok(())
+    }
+
+    /// Starts what is needed, in range, and ready. What is not needed is completed without doing anything.
+    async fn start_due(&mut self, config: &Config, session: &mut Session) -> Result<()> {
+        let standings = shelf::standings(&**session).await?;
+        let done: BTreeSet<&str> = standings
+            .iter()
+            .filter(|one| one.is_done())
+            .map(|one| one.name.as_str())
+            .collect();
+        for one in standings.iter().filter(|one| one.state == State::Planned) {
+            let name = one.name.as_str();
+            let is_early = self
+                .refused
+                .get(name)
+                .is_some_and(|(_, again)| Instant::now() < *again);
+            if is_early {
+                continue;
+            }
+            let definition = &one.plan.definition;
+            let is_ready = definition
+                .depends_on
+                .iter()
+                .all(|other| done.contains(other.as_str()));
+            let is_worked = one.is_worker_alive || self.workers.contains_key(name);
+            if !is_ready || is_worked || self.is_resting(name) {
+                continue;
+            }
+            let bound = match shelf::bind(&one.plan, &BTreeMap::new()) {
+                Ok(bound) => bound,
+                Err(fault) => {
+                    self.refuse(name, fault.to_string());
+                    continue;
+                }
+            };
+            if readiness::is_required(session, bound.worked()).await? != Answer::No {
+                let obstacles =
+                    readiness::obstacles(session, bound.worked(), &standings, config.app_version.as_ref())
+                        .await?;
+                if let Some(first) = obstacles.first() {
+                    self.refuse(name, first.to_string());
+                    continue;
+                }
+            }
+            self.refused.remove(name);
+            self.begin(config, Job::new(one.name.clone(), data::KIND, Order::Start));
+        }
+        Ok(())
+    }
+
+    /// Says why something is not started, once.
+    fn refuse(&mut self, name: &str, why: String) {
+        if self.refused.get(name).map(|(said, _)| said) != Some(&why) {
+            self.say(&format!("{name} is not started: {why}"));
+        }
+        let again = Instant::now() + ASK_AGAIN;
+        self.refused.insert(name.to_owned(), (why, again));
+    }
+
+    async fn tell(&mut self, config: &Config, session: &Session, migrations: &[Summary]) -> Result<()> {
+        let mut moving = BTreeMap::new();
+        if migrations.iter().any(|one| one.state.is_worked_on()) {
+            let rows = session
+                .query(include_str!("../../sql/serve/movement.sql"), &[])
+                .await
+                .doing(|| "looking how far the work is")?;
+            moving = rows
+                .iter()
+                .map(|row| {
+                    (
+                        row.get::<_, i64>("migration_id"),
+                        row.get::<_, String>("movement"),
+                    )
+                })
+                .collect();
+        }
+        let stall = Duration::from_secs(config.stall_minutes * 60);
+        for happening in self.alerts.look(migrations, &moving, stall, Instant::now()) {
+            self.say(&happening.text());
+            deliver(config, &self.cluster.name, &happening);
+        }
+        Ok(())
+    }
+}
+
+/// Who is told hears it beside the work; a receiver that is away is tried again a few times.
+fn deliver(config: &Config, cluster: &str, happening: &Happening) {
+    if let Some(address) = &config.webhook {
+        super::alert::post(address.clone(), happening.document(cluster));
+    }
+    if let Some(address) = &config.slack {
+        super::alert::post(address.clone(), happening.slack(cluster));
+    }
+}

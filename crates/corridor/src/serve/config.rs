@@ -1,0 +1,487 @@
+//! The service's settings: a file, the environment, flags; each value knows where it came from. Pure but for [`Config::load`].
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use corridor_pg::near::{did_you_mean, near};
+use corridor_pg::{ConnectOptions, Fault, Result};
+use semver::Version;
+use serde::Serialize;
+use toml::{Table, Value};
+
+use super::window::Window;
+use crate::fault::BAD_CONFIG;
+
+/// Where it is looked for when nobody says.
+pub(crate) const FILE: &str = "corridor.toml";
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "from", content = "name", rename_all = "snake_case")]
+pub(crate) enum Origin {
+    /// Nobody said anything.
+    Default,
+    /// The file.
+    File(PathBuf),
+    /// A variable of the environment.
+    Environment(String),
+    /// The command line.
+    Flag(String),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Default => f.write_str("default"),
+            Origin::File(path) => write!(f, "{}", path.display()),
+            Origin::Environment(name) => write!(f, "environment, {name}"),
+            Origin::Flag(name) => write!(f, "command line, {name}"),
+        }
+    }
+}
+
+/// One setting and where it came from, for a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Shown {
+    pub(crate) key: String,
+    pub(crate) value: String,
+    #[serde(flatten)]
+    pub(crate) origin: Origin,
+}
+
+/// Settings of the service.
+struct Definition {
+    key: &'static str,
+    default: &'static str,
+    /// What it does.
+    doc: &'static str,
+}
+
+const DEFINITIONS: &[Definition] = &[
+    Definition {
+        key: "listen",
+        default: "127.0.0.1:8765",
+        doc: "Address of the HTTP service. Bound to this machine unless told otherwise.",
+    },
+    Definition {
+        key: "app_version",
+        default: "",
+        doc: "The application's version; migrations for other versions are not started.",
+    },
+    Definition {
+        key: "auto_start",
+        default: "false",
+        doc: "Start what is due by itself: needed, in range, and what it depends on is done.",
+    },
+    Definition {
+        key: "windows",
+        default: "",
+        doc: "Times of the day, local, in which something may be started by itself: 22:00-06:00, 12:00-13:00.",
+    },
+    Definition {
+        key: "workers",
+        default: "4",
+        doc: "Migrations of one cluster that this service works at a time.",
+    },
+    Definition {
+        key: "retries",
+        default: "0",
+        doc: "How often a failed migration is resumed by itself, after a minute, two, four…",
+    },
+    Definition {
+        key: "collect",
+        default: "true",
+        doc: "Keep the history that `corridor check` forecasts from, as `corridor watch` does.",
+    },
+    Definition {
+        key: "alerts.webhook",
+        default: "",
+        doc: "Address that is told of failures, stalls and completions as JSON.",
+    },
+    Definition {
+        key: "alerts.slack",
+        default: "",
+        doc: "The same as a text, for an incoming webhook of a chat.",
+    },
+    Definition {
+        key: "alerts.stall_minutes",
+        default: "15",
+        doc: "Work that does not move for so long is told as stalled.",
+    },
+];
+
+/// What a cluster is called, and where it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Cluster {
+    pub(crate) name: String,
+    pub(crate) database: Option<String>,
+}
+
+/// All settings, read.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Config {
+    pub(crate) listen: std::net::SocketAddr,
+    pub(crate) app_version: Option<Version>,
+    pub(crate) is_auto_start: bool,
+    pub(crate) windows: Vec<Window>,
+    pub(crate) workers: usize,
+    pub(crate) retries: u32,
+    pub(crate) is_collecting: bool,
+    pub(crate) webhook: Option<String>,
+    pub(crate) slack: Option<String>,
+    pub(crate) stall_minutes: u64,
+    pub(crate) clusters: Vec<Cluster>,
+    /// Every value with its origin.
+    pub(crate) shown: Vec<Shown>,
+}
+
+/// What stands on the command line.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Flags {
+    pub(crate) config: Option<PathBuf>,
+    pub(crate) listen: Option<String>,
+    pub(crate) database: Option<String>,
+}
+
+impl Config {
+    /// Reads the file, the environment and the flags.
+    pub(crate) fn load(flags: &Flags) -> Result<Config> {
+        let (path, text) = match &flags.config {
+            Some(path) => {
+                let text = std::fs::read_to_string(path)
+                    .map_err(|error| Fault::new(&BAD_CONFIG, format!("{}: {error}", path.display())))?;
+                (path.clone(), text)
+            }
+            None => {
+                let path = PathBuf::from(FILE);
+                let text = match std::fs::read_to_string(&path) {
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+                    read => read.map_err(|error| Fault::new(&BAD_CONFIG, format!("{FILE}: {error}")))?,
+                };
+                (path, text)
+            }
+        };
+        Config::read(&path, &text, &std::env::vars().collect(), flags)
+    }
+
+    /// The same from what was read.
+    pub(crate) fn read(
+        path: &Path,
+        text: &str,
+        environment: &BTreeMap<String, String>,
+        flags: &Flags,
+    ) -> Result<Config> {
+        let bad = |why: String| Fault::new(&BAD_CONFIG, format!("{}: {why}", path.display()));
+        let table: Table = text
+            .parse()
+            .map_err(|error: toml::de::Error| bad(error.to_string()))?;
+        let mut flat = BTreeMap::new();
+        let mut clusters = Vec::new();
+        flatten(&table, "", &mut flat, &mut clusters).map_err(bad)?;
+        let mut values: BTreeMap<&str, (String, Origin)> = BTreeMap::new();
+        for definition in DEFINITIONS {
+            let key = definition.key;
+            let variable = format!("CORRIDOR_{}", key.replace('.', "_").to_uppercase());
+            let flag = match key {
+                "listen" => flags.listen.clone(),
+                _ => None,
+            };
+            let found = if let Some(value) = flag {
+                (value, Origin::Flag(format!("--{key}")))
+            } else if let Some(value) = environment.get(&variable) {
+                (value.clone(), Origin::Environment(variable))
+            } else if let Some(value) = flat.get(key) {
+                (value.clone(), Origin::File(path.to_owned()))
+            } else {
+                (definition.default.to_owned(), Origin::Default)
+            };
+            values.insert(key, found);
+        }
+        let mut shown: Vec<Shown> = DEFINITIONS
+            .iter()
+            .map(|definition| {
+                let (value, origin) = &values[definition.key];
+                Shown {
+                    key: definition.key.to_owned(),
+                    value: concealed(definition.key, value),
+                    origin: origin.clone(),
+                }
+            })
+            .collect();
+        let origin_of_clusters = if clusters.is_empty() {
+            clusters.push(Cluster {
+                name: "main".to_owned(),
+                database: flags.database.clone(),
+            });
+            match flags.database {
+                Some(_) => Origin::Flag("--database".to_owned()),
+                None => Origin::Default,
+            }
+        } else {
+            Origin::File(path.to_owned())
+        };
+        for cluster in &clusters {
+            let options = ConnectOptions::from_process(cluster.database.as_deref())?;
+            shown.push(Shown {
+                key: format!("clusters.{}", cluster.name),
+                value: format!("{} as {}", options.dbname(), options.user()),
+                origin: origin_of_clusters.clone(),
+            });
+        }
+        let mut config = build(&values, clusters)?;
+        config.shown = shown;
+        Ok(config)
+    }
+
+    /// What differs, for whoever reads the log after a reload: key, before, now.
+    pub(crate) fn differences(&self, now: &Config) -> Vec<String> {
+        let before: BTreeMap<&str, &Shown> = self.shown.iter().map(|one| (one.key.as_str(), one)).collect();
+        let after: BTreeMap<&str, &Shown> = now.shown.iter().map(|one| (one.key.as_str(), one)).collect();
+        let mut said = Vec::new();
+        for (key, one) in &after {
+            match before.get(key) {
+                None => said.push(format!("{key} = {} ({})", one.value, one.origin)),
+                Some(old) if old.value != one.value => {
+                    said.push(format!(
+                        "{key}: {} is now {} ({})",
+                        old.value, one.value, one.origin
+                    ));
+                }
+                Some(_) => {}
+            }
+        }
+        said.extend(
+            before
+                .keys()
+                .filter(|key| !after.contains_key(*key))
+                .map(|key| format!("{key} is gone")),
+        );
+        said
+    }
+}
+
+/// All settings with what they do, for `corridor config show`.
+pub(crate) fn doc(key: &str) -> &'static str {
+    DEFINITIONS
+        .iter()
+        .find(|definition| definition.key == key)
+        .map_or("A database.", |definition| definition.doc)
+}
+
+/// Addresses of webhooks are secrets.
+fn concealed(key: &str, value: &str) -> String {
+    match (key, value.is_empty()) {
+        ("alerts.webhook" | "alerts.slack", false) => {
+            let host = value.split('/').nth(2).unwrap_or_default();
+            let host = host.rsplit('@').next().unwrap_or_default();
+            format!("{}//{host}/…", value.split('/').next().unwrap_or_default())
+        }
+        _ => value.to_owned(),
+    }
+}
+
+fn flatten(
+    table: &Table,
+    prefix: &str,
+    flat: &mut BTreeMap<String, String>,
+    clusters: &mut Vec<Cluster>,
+) -> std::result::Result<(), String> {
+    let known: Vec<&str> = DEFINITIONS
+        .iter()
+        .map(|definition| definition.key)
+        .chain(["clusters"])
+        .collect();
+    for (key, value) in table {
+        let full = format!("{prefix}{key}");
+        match value {
+            Value::Table(inner) if full == "alerts" => flatten(inner, "alerts.", flat, clusters)?,
+            Value::Array(all) if full == "clusters" => {
+                for one in all {
+                    clusters.push(cluster(one)?);
+                }
+            }
+            _ if !known.contains(&full.as_str()) || full == "clusters" => {
+                let suggestions = did_you_mean(&near(&full, known.iter().copied()));
+                return Err(format!("there is no setting {full}{suggestions}"));
+            }
+            Value::String(text) => {
+                flat.insert(full, text.clone());
+            }
+            Value::Integer(number) => {
+                flat.insert(full, number.to_string());
+            }
+            Value::Boolean(is_on) => {
+                flat.insert(full, is_on.to_string());
+            }
+            Value::Array(all) if full == "windows" => {
+                let texts: Option<Vec<&str>> = all.iter().map(Value::as_str).collect();
+                let texts = texts.ok_or("windows are texts such as \"22:00-06:00\"")?;
+                flat.insert(full, texts.join(", "));
+            }
+            _ => return Err(format!("{full} cannot be {}", value.type_str())),
+        }
+    }
+    let mut names: Vec<&str> = clusters.iter().map(|cluster| cluster.name.as_str()).collect();
+    names.sort_unstable();
+    if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(format!("two clusters are called {}", twice[0]));
+    }
+    Ok(())
+}
+
+fn cluster(value: &Value) -> std::result::Result<Cluster, String> {
+    let table = value.as_table().ok_or("a cluster is a table: [[clusters]]")?;
+    if let Some(key) = table
+        .keys()
+        .find(|key| !["name", "database"].contains(&key.as_str()))
+    {
+        return Err(format!("a cluster has no {key}; it has name and database"));
+    }
+    let text = |key: &str| table.get(key).and_then(Value::as_str).map(str::to_owned);
+    let name = text("name").ok_or("a cluster needs a name")?;
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+    if name.is_empty() || name.len() > 40 || !name.chars().all(is_plain) {
+        return Err(format!(
+            "a cluster cannot be called {name:?}: use a-z, 0-9, - and _"
+        ));
+    }
+    Ok(Cluster {
+        name,
+        database: Some(text("database").ok_or("a cluster needs a database")?),
+    })
+}
+
+fn build(values: &BTreeMap<&str, (String, Origin)>, clusters: Vec<Cluster>) -> Result<Config> {
+    let text = |key: &str| values.get(key).map_or("", |(value, _)| value.as_str());
+    let bad = |key: &str, why: String| {
+        let origin = values
+            .get(key)
+            .map_or(String::new(), |(_, origin)| origin.to_string());
+        Fault::new(&BAD_CONFIG, format!("{key} = {:?} ({origin}): {why}", text(key)))
+    };
+    let number = |key: &str, least: u64, most: u64| match text(key).parse::<u64>() {
+        Ok(number) if (least..=most).contains(&number) => Ok(number),
+        _ => Err(bad(key, format!("a number from {least} to {most}"))),
+    };
+    let switch = |key: &str| match text(key) {
+        "true" | "on" => Ok(true),
+        "false" | "off" => Ok(false),
+        _ => Err(bad(key, "true or false".to_owned())),
+    };
+    let address = |key: &str| match text(key) {
+        "" => Ok(None),
+        text if text.starts_with("http://") || text.starts_with("https://") => Ok(Some(text.to_owned())),
+        _ => Err(bad(
+            key,
+            "an address that begins with http:// or https://".to_owned(),
+        )),
+    };
+    let app_version = match text("app_version") {
+        "" => None,
+        text => Some(
+            corridor_migration::definition::versions::app_version(text)
+                .map_err(|fault| bad("app_version", fault.detail().to_owned()))?,
+        ),
+    };
+    let windows = text("windows")
+        .split(',')
+        .map(str::trim)
+        .filter(|text| !text.is_empty())
+        .map(Window::parse)
+        .collect::<std::result::Result<Vec<_>, String>>()
+        .map_err(|why| bad("windows", why))?;
+    Ok(Config {
+        listen: text("listen")
+            .parse()
+            .map_err(|_| bad("listen", "an address and a port, 127.0.0.1:8765".to_owned()))?,
+        app_version,
+        is_auto_start: switch("auto_start")?,
+        windows,
+        workers: number("workers", 1, 64)? as usize,
+        retries: number("retries", 0, 100)? as u32,
+        is_collecting: switch("collect")?,
+        webhook: address("alerts.webhook")?,
+        slack: address("alerts.slack")?,
+        stall_minutes: number("alerts.stall_minutes", 1, 10_080)?,
+        clusters,
+        shown: Vec::new(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str, environment: &[(&str, &str)], flags: &Flags) -> Result<Config> {
+        let environment = environment
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect();
+        Config::read(Path::new("corridor.toml"), text, &environment, flags)
+    }
+
+    fn origin(config: &Config, key: &str) -> String {
+        let shown = config.shown.iter().find(|shown| shown.key == key).unwrap();
+        format!("{} from {}", shown.value, shown.origin)
+    }
+
+    #[test]
+    fn each_value_knows_where_it_came_from_and_the_nearest_wins() {
+        let text = "listen = \"127.0.0.1:1\"\nworkers = 7\nauto_start = true\nwindows = [\"22:00-06:00\"]\n\
+                    [alerts]\nwebhook = \"https://u:secret@example.org/T0/secret\"\n\
+                    [[clusters]]\nname = \"main\"\ndatabase = \"postgres://u:secret@h/db\"";
+        let flags = Flags {
+            listen: Some("127.0.0.1:3".to_owned()),
+            ..Flags::default()
+        };
+        let config = read(
+            text,
+            &[("CORRIDOR_LISTEN", "127.0.0.1:2"), ("CORRIDOR_WORKERS", "2")],
+            &flags,
+        )
+        .unwrap();
+        assert_eq!(
+            origin(&config, "listen"),
+            "127.0.0.1:3 from command line, --listen"
+        );
+        assert_eq!(origin(&config, "workers"), "2 from environment, CORRIDOR_WORKERS");
+        assert_eq!(origin(&config, "auto_start"), "true from corridor.toml");
+        assert_eq!(origin(&config, "collect"), "true from default");
+        assert!(config.shown.iter().all(|shown| !shown.value.contains("secret")));
+        assert_eq!(config.windows.len(), 1);
+        let other = read(&text.replace('7', "9"), &[], &flags).unwrap();
+        assert_eq!(
+            config.differences(&other),
+            ["workers: 2 is now 9 (corridor.toml)"]
+        );
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_and_says_where_it_stands() {
+        for (text, wanted) in [
+            ("worker = 7", "there is no setting worker; did you mean"),
+            ("workers = 0", "a number from 1 to 64"),
+            ("workers = [1]", "cannot be array"),
+            ("auto_start = \"maybe\"", "true or false"),
+            ("windows = [\"25:00-26:00\"]", "25:00"),
+            ("listen = \"nowhere\"", "an address and a port"),
+            ("app_version = \"new\"", "app_version"),
+            ("[[clusters]]\nname = \"a\"", "needs a database"),
+            (
+                "[[clusters]]\nname = \"a\"\ndatabase = \"\"\nport = 1",
+                "has no port",
+            ),
+            (
+                "[[clusters]]\nname = \"a\"\ndatabase = \"\"\n[[clusters]]\nname = \"a\"\ndatabase = \"\"",
+                "two clusters are called a",
+            ),
+            ("[alerts]\nslack = \"ftp://x\"", "begins with http"),
+            ("x = = 1", "corridor.toml"),
+        ] {
+            let fault = read(text, &[], &Flags::default()).unwrap_err();
+            assert_eq!(fault.code().id, "CLI-008");
+            assert!(fault.detail().contains(wanted), "{text}: {}", fault.detail());
+        }
+    }
+}

@@ -1,0 +1,479 @@
+//! The service: what nobody works is worked, what is due is started, and it tells.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use corridor_testbed::Database;
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+use tokio::process::{Child, Command};
+use tokio_postgres::Client;
+
+use crate::driver::{Run, corridor_on, database};
+
+struct Desk {
+    database: Database,
+    client: Client,
+    dir: PathBuf,
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.dir).ok();
+    }
+}
+
+/// A service at work.
+struct Service {
+    child: Child,
+    address: String,
+    said: std::sync::Arc<std::sync::Mutex<String>>,
+}
+
+impl Service {
+    async fn get(&self, path: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(&self.address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head[9..12].parse().unwrap(), body.to_owned())
+    }
+
+    async fn json(&self, path: &str) -> Value {
+        let (_, body) = self.get(path).await;
+        serde_json::from_str(&body).unwrap_or_else(|_| panic!("{body}"))
+    }
+
+    fn said(&self) -> String {
+        self.said.lock().unwrap().clone()
+    }
+
+    async fn until_said(&self, words: &str) {
+        for _ in 0..200 {
+            if self.said().contains(words) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("never said {words:?}: {}", self.said());
+    }
+
+    async fn signal(&mut self, name: &str) {
+        let pid = self.child.id().unwrap().to_string();
+        assert!(
+            Command::new("kill")
+                .args([name, &pid])
+                .status()
+                .await
+                .unwrap()
+                .success()
+        );
+    }
+
+    /// SIGTERM: it checkpoints and leaves with 0.
+    async fn stop(mut self) -> String {
+        self.signal("-TERM").await;
+        let status = tokio::time::timeout(Duration::from_secs(20), self.child.wait())
+            .await
+            .expect("it leaves")
+            .unwrap();
+        assert_eq!(status.code(), Some(0), "{}", self.said());
+        self.said()
+    }
+}
+
+impl Desk {
+    async fn new(label: &str) -> Desk {
+        let database = database(label).await;
+        let client = corridor_testbed::cluster::connect(&database.url).await.unwrap();
+        client
+            .batch_execute("create table done (what text); create table gate ()")
+            .await
+            .unwrap();
+        let dir = std::env::temp_dir().join(format!("corridor-serve-{label}-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        Desk {
+            database,
+            client,
+            dir,
+        }
+    }
+
+    fn config(&self, more: &str) -> String {
+        let path = self.dir.join("corridor.toml");
+        let text = format!(
+            "{more}\n[[clusters]]\nname = \"main\"\ndatabase = \"{}\"\n",
+            self.database.url
+        );
+        std::fs::write(&path, text).unwrap();
+        path.to_string_lossy().into_owned()
+    }
+
+    async fn serve(&self, more: &str) -> Service {
+        let config = self.config(&format!("collect = false\n{more}"));
+        let mut child = Command::new(env!("CARGO_BIN_EXE_corridor"))
+            .args(["serve", "--config", &config, "--listen", "127.0.0.1:0"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let said = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
+        let first = lines
+            .next_line()
+            .await
+            .unwrap()
+            .expect("it says where it listens");
+        let address = first
+            .strip_prefix("listening on http://")
+            .expect(&first)
+            .to_owned();
+        let heard = said.clone();
+        tokio::spawn(async move {
+            while let Ok(Some(line)) = lines.next_line().await {
+                let mut heard = heard.lock().unwrap();
+                heard.push_str(&line);
+                heard.push('\n');
+            }
+        });
+        Service { child, address, said }
+    }
+
+    async fn run(&self, args: &[&str]) -> Run {
+        corridor_on(&self.database, args).run().await
+    }
+
+    async fn add(&self, name: &str, text: &str) {
+        let path = self.dir.join(format!("{name}.toml"));
+        std::fs::write(&path, format!("description = \"a test\"\n{text}")).unwrap();
+        self.run(&["migration", "add", &path.to_string_lossy()])
+            .await
+            .expect_code(0);
+        self.run(&["set", name, "lease.ttl_ms=1000"]).await.expect_code(0);
+    }
+
+    async fn until(&self, sql: &str) {
+        for _ in 0..300 {
+            if self.client.query_one(sql, &[]).await.unwrap().get(0) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("never true: {sql}");
+    }
+
+    async fn until_state(&self, name: &str, state: &str) {
+        self.until(&format!(
+            "select coalesce((select state = '{state}' from corridor.migration where name = '{name}'), false)"
+        ))
+        .await;
+    }
+}
+
+fn mark(what: &str) -> String {
+    format!(
+        "[[operations]]\nkind = \"sql\"\nname = \"mark\"\nstatement = \"insert into done values ('{what}')\"\nrollback = \"\"\n"
+    )
+}
+
+const WAITS: &str = "[[operations]]\nkind = \"wait_until\"\nname = \"wait\"\n\
+                     query = \"select exists (select from gate)\"\nevery = \"100ms\"\n";
+
+/// Two services; the one at work is killed, the other one goes on within the lease time. Then a graceful stop.
+#[tokio::test]
+async fn of_two_services_the_other_one_goes_on() {
+    let desk = Desk::new("serve_two").await;
+    desk.add("0001_wait", &format!("{}{WAITS}", mark("once"))).await;
+    let mut one = desk.serve("").await;
+    desk.run(&["migration", "start", "0001_wait", "--detach"])
+        .await
+        .expect_code(0);
+    desk.until("select exists (select from corridor.operation where name = 'wait' and state = 'running')")
+        .await;
+    let two = desk.serve("").await;
+    two.until_said("").await;
+    one.child.kill().await.unwrap();
+    let begun = std::time::Instant::now();
+    two.until_said("main: 0001_wait: resume").await;
+    desk.until("select epoch >= 2 and holder is not null from corridor.lease")
+        .await;
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    // Asked to leave, it leaves at once, and what it worked is free for the next.
+    let said = two.stop().await;
+    assert!(said.contains("checkpointing"), "{said}");
+    desk.until("select holder is null from corridor.lease").await;
+    let three = desk.serve("").await;
+    desk.client
+        .batch_execute("insert into gate default values")
+        .await
+        .unwrap();
+    desk.until_state("0001_wait", "finished").await;
+    desk.until("select count(*) = 1 from done").await;
+    three.stop().await;
+}
+
+/// What is needed is started when what it depends on is done; what is not is completed; what is out of range is left.
+#[tokio::test]
+async fn what_is_due_is_started_by_itself_when_it_is_told_to() {
+    let desk = Desk::new("serve_due").await;
+    desk.add("0001_first", &mark("first")).await;
+    desk.add(
+        "0002_second",
+        &format!("depends_on = [\"0001_first\"]\n{}", mark("second")),
+    )
+    .await;
+    desk.add(
+        "0003_none",
+        &format!("required_when = \"select false\"\n{}", mark("none")),
+    )
+    .await;
+    desk.add("0004_old", &format!("versions = \"<1.0.0\"\n{}", mark("old")))
+        .await;
+    let idle = desk.serve("app_version = \"1.42.0\"").await;
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    idle.stop().await;
+    desk.until("select count(*) = 0 from done").await;
+    let service = desk.serve("auto_start = true\napp_version = \"1.42.0\"").await;
+    for name in ["0001_first", "0002_second", "0003_none"] {
+        desk.until_state(name, "finished").await;
+    }
+    service.until_said("0004_old is not started").await;
+    desk.until_state("0004_old", "planned").await;
+    let done = "select string_agg(what, ',' order by what) = 'first,second' from done";
+    desk.until(done).await;
+    let gate = service.json("/api/gate?app_version=1.42.0").await;
+    assert_eq!(gate["is_open"], false);
+    assert_eq!(
+        gate["clusters"]["main"]["standing_in_the_way"][0]["name"],
+        "0004_old"
+    );
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn it_tells_over_http_and_reads_its_settings_again() {
+    let desk = Desk::new("serve_http").await;
+    desk.add("0001_mark", &mark("x")).await;
+    let mut service = desk.serve("").await;
+    assert_eq!(service.get("/healthz").await.0, 200);
+    for _ in 0..100 {
+        if service.get("/readyz").await.0 == 200 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(service.get("/readyz").await.0, 200);
+    let (_, metrics) = service.get("/metrics").await;
+    assert!(
+        metrics.contains("corridor_cluster_up{cluster=\"main\"} 1")
+            && metrics.contains("corridor_migrations{cluster=\"main\",state=\"planned\"} 1")
+            && metrics.ends_with("# EOF\n"),
+        "{metrics}"
+    );
+    let all = service.json("/api/clusters/main/migrations").await;
+    assert_eq!(all["migrations"][0]["name"], "0001_mark");
+    let one = service.json("/api/clusters/main/migrations/0001_mark").await;
+    assert_eq!(one["migration"]["name"], "0001_mark");
+    let journal = service
+        .json("/api/clusters/main/migrations/0001_mark/journal")
+        .await;
+    assert_eq!(journal["entries"][0]["event"], "created");
+    for path in [
+        "/api/clusters/other/migrations",
+        "/api/clusters/main/migrations/nothing",
+        "/nothing",
+    ] {
+        assert_eq!(service.get(path).await.0, 404, "{path}");
+    }
+    for path in [
+        "/api/gate",
+        "/api/gate?app_version=x",
+        "/api/clusters/main/migrations/A'%3B--",
+    ] {
+        assert_eq!(service.get(path).await.0, 400, "{path}");
+    }
+    desk.config("collect = false\nworkers = 9");
+    service.signal("-HUP").await;
+    service.until_said("setting workers: 4 is now 9").await;
+    desk.config("collect = false\nworkers = \"many\"");
+    service.signal("-HUP").await;
+    service.until_said("the settings stay as they are").await;
+    // A cluster that is not there: alive, not ready, and it says why.
+    desk.config(
+        "collect = false\n[[clusters]]\nname = \"away\"\ndatabase = \"postgres://nobody@127.0.0.1:1/x\"",
+    );
+    service.signal("-HUP").await;
+    for _ in 0..100 {
+        if service.get("/readyz").await.1.contains("PG-002") {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let (status, body) = service.get("/readyz").await;
+    assert!(status == 503 && body.contains("\"away\""), "{status} {body}");
+    assert_eq!(service.get("/healthz").await.0, 200);
+    service.stop().await;
+}
+
+/// A cluster that is taken out of the settings is left: its worker checkpoints and gives its lease back at once.
+#[tokio::test]
+async fn a_cluster_that_is_not_wanted_any_more_is_left() {
+    let desk = Desk::new("serve_removed").await;
+    desk.add("0001_wait", WAITS).await;
+    let mut service = desk.serve("").await;
+    desk.run(&["migration", "start", "0001_wait", "--detach"])
+        .await
+        .expect_code(0);
+    desk.until("select exists (select from corridor.operation where name = 'wait' and state = 'running')")
+        .await;
+    let other = database("serve_removed_other").await;
+    let config = format!(
+        "collect = false\n[[clusters]]\nname = \"other\"\ndatabase = \"{}\"\n",
+        other.url
+    );
+    std::fs::write(desk.dir.join("corridor.toml"), config).unwrap();
+    service.signal("-HUP").await;
+    desk.until("select holder is null from corridor.lease").await;
+    desk.until("select state = 'running' from corridor.migration")
+        .await;
+    let clusters = service.get("/api/clusters").await.1;
+    assert!(!clusters.contains("\"main\""), "{clusters}");
+    // Wanted again, it goes on.
+    desk.config("collect = false");
+    service.signal("-HUP").await;
+    desk.client
+        .batch_execute("insert into gate default values")
+        .await
+        .unwrap();
+    desk.until_state("0001_wait", "finished").await;
+    service.stop().await;
+}
+
+/// What cannot be worked is not begun again each second for ever.
+#[tokio::test]
+async fn what_comes_to_nothing_is_not_begun_again_and_again() {
+    let desk = Desk::new("serve_nothing").await;
+    desk.add("0002_wait", WAITS).await;
+    let service = desk.serve("auto_start = true").await;
+    desk.until("select exists (select from corridor.operation where name = 'wait' and state = 'running')")
+        .await;
+    service.stop().await;
+    // Nobody can read its plan any more: each worker ends at once.
+    desk.client
+        .batch_execute("update corridor.migration set plan = '{}' where name = '0002_wait'")
+        .await
+        .unwrap();
+    let service = desk.serve("").await;
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    let said = service.stop().await;
+    let begun = said.matches("0002_wait: resume").count();
+    assert!((1..=4).contains(&begun), "{begun} times: {said}");
+}
+
+/// A failure is told, with the migration and what went wrong.
+#[tokio::test]
+async fn a_failure_is_posted() {
+    let desk = Desk::new("serve_alert").await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let to = listener.local_addr().unwrap();
+    let posted = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut text = String::new();
+        let mut buffer = [0u8; 4_096];
+        while !text.contains("}") {
+            let read = stream.read(&mut buffer).await.unwrap();
+            text.push_str(&String::from_utf8_lossy(&buffer[..read]));
+        }
+        stream
+            .write_all(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+            .await
+            .unwrap();
+        text
+    });
+    desk.add(
+        "0001_fails",
+        "[[operations]]\nkind = \"check\"\nname = \"never\"\nquery = \"select false\"\n",
+    )
+    .await;
+    let service = desk
+        .serve(&format!("[alerts]\nwebhook = \"http://{to}/hook\""))
+        .await;
+    service.until_said("").await;
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    desk.run(&["migration", "start", "0001_fails", "--detach"])
+        .await
+        .expect_code(0);
+    desk.until_state("0001_fails", "failed").await;
+    let text = tokio::time::timeout(Duration::from_secs(20), posted)
+        .await
+        .unwrap()
+        .unwrap();
+    let body: Value = serde_json::from_str(text.split_once("\r\n\r\n").unwrap().1).unwrap();
+    assert_eq!(body["event"], "failed");
+    assert_eq!(body["migration"], "0001_fails");
+    assert_eq!(body["cluster"], "main");
+    assert!(body["text"].as_str().unwrap().contains("MIG-134"), "{body}");
+    service.stop().await;
+}
+
+/// A move that is left to a service: it copies, waits, and carries out what is asked for elsewhere.
+#[tokio::test]
+async fn a_detached_move_is_worked_and_obeys() {
+    let desk = Desk::new("serve_move").await;
+    desk.client
+        .batch_execute(
+            "create table persons (team_id int, id int, primary key (team_id, id)); \
+             insert into persons select i % 5, i from generate_series(1, 2000) i; analyze persons",
+        )
+        .await
+        .unwrap();
+    let service = desk.serve("").await;
+    let args = [
+        "move",
+        "persons",
+        "--same-shape",
+        "--execute",
+        "--detach",
+        "--setting",
+        "lease.ttl_ms=1000",
+    ];
+    let run = desk.run(&args).await.expect_code(0);
+    assert!(run.stdout.contains("left to `corridor serve`"), "{}", run.stdout);
+    desk.until_state("persons", "waiting").await;
+    desk.run(&["cutover", "persons"]).await.expect_code(0);
+    desk.run(&["finish", "persons", "--drop"]).await.expect_code(0);
+    desk.until_state("persons", "finished").await;
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn settings_say_where_they_came_from_and_keep_secrets() {
+    let desk = Desk::new("serve_config").await;
+    let config = desk.config("workers = 3\n[alerts]\nslack = \"https://hooks.example.org/T0/secret\"");
+    let run = corridor_on(&desk.database, &["config", "show", "--config", &config])
+        .env("CORRIDOR_APP_VERSION", "1.42.0")
+        .run()
+        .await
+        .expect_code(0);
+    assert!(
+        run.stdout.contains("workers = \"3\"") && run.stdout.contains("environment, CORRIDOR_APP_VERSION"),
+        "{}",
+        run.stdout
+    );
+    assert!(!run.stdout.contains("secret"), "{}", run.stdout);
+    let config = desk.config("worker = 3");
+    desk.run(&["config", "show", "--config", &config])
+        .await
+        .expect_code(2)
+        .expect_fault("CLI-008");
+    desk.run(&["serve", "--config", "/nowhere/at/all.toml"])
+        .await
+        .expect_code(2)
+        .expect_fault("CLI-008");
+}

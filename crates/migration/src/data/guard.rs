@@ -1,0 +1,230 @@
+//! The guard: listens for requests and settings, asks after the application's health, and measures for the throttle; each on a
+//! connection of its own.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use corridor_pg::{Fault, FaultContext, Isolation, Result, Retry};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use super::News;
+use super::deck::Deck;
+use super::fault::{IRREVERSIBLE, NOT_FOR_THIS_KIND};
+use super::operation::{irreversible, not_passed};
+use super::question::{Answer, ask};
+use super::seat::Seat;
+use crate::definition::Definition;
+use crate::fault::VERB_REFUSED;
+use crate::operation::OperationState;
+use crate::state::{Course, State};
+use crate::step::{Event, Verb};
+use crate::store;
+use crate::throttle::{Hysteresis, Leave, Sampler};
+
+/// How soon a request is noticed.
+const LISTEN_EVERY: Duration = Duration::from_millis(300);
+/// Answers in a row that nobody understands, until they count as sick.
+const UNKNOWN_MAX: u32 = 3;
+
+/// Takes requests and settings until `end`.
+pub(super) async fn listen(deck: Arc<Deck>, mut end: watch::Receiver<bool>) {
+    let mut seat = Seat::new(&deck, "control", "control");
+    loop {
+        match attend(&deck, &mut seat).await {
+            Ok(is_turn) if is_turn => {
+                deck.turn.send_replace(true);
+            }
+            Ok(_) => {}
+            Err(fault) => tracing::debug!(%fault, "listening for requests"),
+        }
+        deck.roster.rest("control");
+        tokio::select! {
+            () = tokio::time::sleep(LISTEN_EVERY) => {}
+            _ = end.wait_for(|is_over| *is_over) => return,
+        }
+    }
+}
+
+async fn attend(deck: &Deck, seat: &mut Seat) -> Result<bool> {
+    let session = seat.session(&|_, _| ()).await?;
+    let tx = session.begin(Isolation::ReadCommitted).await?;
+    let mut is_turn = false;
+    for request in store::take_requests(&tx, &deck.lease).await? {
+        let granted = grant(deck, &tx, request.verb, &request.argument, &request.asked_by).await;
+        let outcome = match granted {
+            Ok(()) => {
+                is_turn = true;
+                json!({ "granted": true })
+            }
+            // A refusal is an answer; anything else ends the transaction, and the request stays.
+            Err(fault) if fault.sqlstate().is_none() && fault.code().retry == Retry::Never => {
+                json!({ "granted": false, "code": fault.code().id, "detail": fault.detail() })
+            }
+            Err(fault) => return Err(fault),
+        };
+        store::answer(&tx, &deck.lease, request.id, &outcome).await?;
+    }
+    let settings = store::read_settings(&tx, deck.id()).await?;
+    deck.settings.send_if_modified(|now| {
+        let is_new = *now != settings;
+        *now = settings;
+        is_new
+    });
+    corridor_pg::failpoint::step("request", tx.commit())
+        .await
+        .doing(|| "answering requests")?;
+    Ok(is_turn)
+}
+
+/// Applies what somebody asked for, in the caller's transaction.
+pub(super) async fn grant(
+    deck: &Deck,
+    tx: &tokio_postgres::Transaction<'_>,
+    verb: Verb,
+    argument: &Value,
+    by: &str,
+) -> Result<()> {
+    let state = store::read_state(tx, deck.id()).await?;
+    match verb {
+        Verb::Cutover | Verb::Verify => {
+            return Err(Fault::new(
+                &NOT_FOR_THIS_KIND,
+                format!("`{verb}` of {}", deck.name),
+            ));
+        }
+        Verb::Stop if state.course() == Some(Course::Hold) => {
+            let why = "everything is done; `finish` keeps it, `rollback` takes it back";
+            return Err(Fault::new(&VERB_REFUSED, why));
+        }
+        Verb::Rollback => {
+            let operations = store::operations(tx, deck.id()).await?;
+            refuse_irreversible(deck.plan.worked(), &operations, &state)?;
+        }
+        _ => {}
+    }
+    let why = argument.get("why").and_then(Value::as_str).unwrap_or_default();
+    let event = Event::Asked {
+        verb,
+        by: by.to_owned(),
+        why: why.to_owned(),
+    };
+    store::apply(tx, &deck.lease, &event).await.map(drop)
+}
+
+/// Nothing is undone when not everything can be.
+fn refuse_irreversible(
+    definition: &Definition,
+    operations: &[store::Operation],
+    state: &State,
+) -> Result<()> {
+    if *state == State::Planned {
+        return Ok(());
+    }
+    for operation in &definition.operations {
+        let was_begun = operations.iter().any(|row| {
+            row.name == operation.name()
+                && matches!(
+                    row.state,
+                    OperationState::Running | OperationState::Done | OperationState::Failed
+                )
+        });
+        if let (true, Some(why)) = (was_begun, irreversible(operation)) {
+            return Err(Fault::new(&IRREVERSIBLE, format!("{}: {why}", operation.name())));
+        }
+    }
+    Ok(())
+}
+
+/// Asks after the health until `end`, or until it is bad.
+pub(super) async fn watch_health(deck: Arc<Deck>, mut end: watch::Receiver<bool>) {
+    let definition = deck.plan.worked();
+    if definition.health_checks.is_empty() {
+        return;
+    }
+    let every = crate::definition::duration(&definition.health_every).unwrap_or(Duration::from_secs(30));
+    let mut seat = Seat::new(&deck, "health", "health");
+    let mut unknown = 0;
+    loop {
+        match illness(&mut seat, definition).await {
+            Ok(None) => unknown = 0,
+            Ok(Some((is_certain, words))) => {
+                unknown += 1;
+                if is_certain || unknown >= UNKNOWN_MAX {
+                    deck.illness.send_replace(Some(words));
+                    return;
+                }
+                deck.retrying(words, every);
+            }
+            Err(fault) => tracing::debug!(%fault, "asking after the health"),
+        }
+        deck.roster.rest("health");
+        tokio::select! {
+            () = tokio::time::sleep(every) => {}
+            _ = end.wait_for(|is_over| *is_over) => return,
+        }
+    }
+}
+
+/// The first health check that is not true, and whether that is certain.
+async fn illness(seat: &mut Seat, definition: &Definition) -> Result<Option<(bool, String)>> {
+    let session = seat.session(&|_, _| ()).await?;
+    for check in &definition.health_checks {
+        let answer = ask(session, &check.query).await?;
+        if answer != Answer::Yes {
+            let words = not_passed(&check.name, &check.message, &answer);
+            return Ok(Some((answer == Answer::No, words)));
+        }
+    }
+    Ok(None)
+}
+
+/// Measures until `end`, and publishes whether the work may go on.
+pub(super) async fn measure(deck: Arc<Deck>, mut end: watch::Receiver<bool>) {
+    let mut seat = Seat::new(&deck, "throttle", "throttle");
+    let mut sampler = Sampler::new();
+    let mut hysteresis = Hysteresis::default();
+    let begun = Instant::now();
+    loop {
+        let settings = deck.settings.borrow().clone();
+        let interval = Duration::from_millis(settings.throttle_interval_ms);
+        let taken = Instant::now();
+        if let Ok(session) = seat.session(&|_, _| ()).await {
+            let readings = sampler.sample(session, &settings).await;
+            // A second beyond the interval: the sample itself may take that long.
+            let age_max = interval + Duration::from_secs(1);
+            let leave = hysteresis.decide(
+                &readings,
+                &settings.limits,
+                taken.elapsed(),
+                age_max,
+                begun.elapsed(),
+            );
+            let is_new = deck.leave.borrow().is_go() != leave.is_go();
+            if is_new || !leave.is_go() {
+                let reasons = match &leave {
+                    Leave::Go => Vec::new(),
+                    Leave::Hold { reasons } => reasons.clone(),
+                };
+                deck.say(&News::Throttle { reasons });
+            }
+            if is_new && let Err(fault) = note(&deck, &mut seat, &leave).await {
+                tracing::debug!(%fault, "the throttle's word was not written into the journal");
+            }
+            deck.leave.send_replace(leave);
+        }
+        deck.roster.rest("throttle");
+        tokio::select! {
+            () = tokio::time::sleep(interval) => {}
+            _ = end.wait_for(|is_over| *is_over) => return,
+        }
+    }
+}
+
+async fn note(deck: &Deck, seat: &mut Seat, leave: &Leave) -> Result<()> {
+    let session = seat.session(&|_, _| ()).await?;
+    let tx = session.begin(Isolation::ReadCommitted).await?;
+    let detail = serde_json::to_value(leave).unwrap_or_default();
+    store::note(&tx, &deck.lease, "throttle", None, &detail).await?;
+    tx.commit().await.doing(|| "writing the journal")
+}

@@ -1,0 +1,79 @@
+//! A constraint: added without looking at the rows, then validated without blocking writers.
+
+use corridor_pg::{FaultContext, Ident, Result, Session};
+use serde_json::json;
+
+use super::Hands;
+use super::index::table_name;
+use super::sql::{Limits, transact};
+use crate::data::deck::Step;
+use crate::definition::Constraint;
+
+pub(super) async fn carry_out(hands: &mut Hands<'_>, constraint: &Constraint) -> Step<()> {
+    let is_valid = look(hands.session().await?, constraint).await?;
+    let (table, name) = (table_name(&constraint.table)?, name(constraint)?);
+    let limits = Limits::of(None, None, constraint.lock_budget.as_deref());
+    let validate = format!("alter table {table} validate constraint {name}");
+    match is_valid {
+        Some(true) => hands.done().await,
+        Some(false) => {
+            hands.deck.step(format!("{}: validating", constraint.name));
+            transact(hands, &validate, &limits, false).await
+        }
+        None => {
+            hands.note(json!({ "is_ours": true })).await?;
+            hands
+                .deck
+                .step(format!("{}: adding, not valid yet", constraint.name));
+            let definition = constraint.definition.trim().trim_end_matches(';');
+            let add = format!("alter table {table} add constraint {name} {definition} not valid");
+            super::sql::transact_apart(hands, &add, &limits).await?;
+            hands.deck.step(format!("{}: validating", constraint.name));
+            transact(hands, &validate, &limits, false).await
+        }
+    }
+}
+
+pub(super) async fn take_back(hands: &mut Hands<'_>, constraint: &Constraint) -> Step<()> {
+    let (id, operation) = (hands.deck.id(), hands.operation);
+    let session = hands.session().await?;
+    let is_ours = session
+        .query_opt(
+            "select 1 from corridor.operation where migration_id = $1 and name = $2 and progress ->> 'is_ours' = 'true'",
+            &[&id, &operation],
+        )
+        .await
+        .doing(|| "looking whether the constraint is ours")?
+        .is_some();
+    if !is_ours {
+        return hands.undone().await;
+    }
+    let drop_it = format!(
+        "alter table if exists {} drop constraint if exists {}",
+        table_name(&constraint.table)?,
+        name(constraint)?
+    );
+    let limits = Limits::of(None, None, constraint.lock_budget.as_deref());
+    transact(hands, &drop_it, &limits, true).await
+}
+
+fn name(constraint: &Constraint) -> Result<Ident> {
+    Ident::new(constraint.constraint.as_str())
+}
+
+/// Whether it is valid; `None` when there is none.
+async fn look(session: &mut Session, constraint: &Constraint) -> Result<Option<bool>> {
+    let tx = session.begin(corridor_pg::Isolation::ReadCommitted).await?;
+    let doing = || format!("looking for the constraint {}", constraint.constraint);
+    tx.batch_execute("set local search_path to default")
+        .await
+        .doing(doing)?;
+    let row = tx
+        .query_opt(
+            "select convalidated from pg_constraint where conrelid = to_regclass($1) and conname = $2",
+            &[&constraint.table, &constraint.constraint],
+        )
+        .await
+        .doing(doing)?;
+    Ok(row.map(|row| row.get(0)))
+}

@@ -1,0 +1,318 @@
+//! The door of the runner: one order, carried out here or by the worker that lives.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use corridor_pg::{ApplicationName, ConnectOptions, Fault, FaultContext, Isolation, Result, Session};
+use semver::Version;
+use tokio::sync::watch;
+
+use super::course::{Ending, Worker};
+use super::deck::Deck;
+use super::fault::{NOT_FOR_THIS_KIND, NOT_PLANNED};
+use super::readiness::{Answer, is_required, obstacles};
+use super::vigil::{Roster, Vigil};
+use super::{DataPlan, Listener, Mover, News, guard, shelf};
+use crate::errand::{Errand, Waiter};
+use crate::fault::NO_SUCH_MIGRATION;
+use crate::heart::{self, Heart};
+use crate::lease::{Lease, take, this_process};
+use crate::name::Name;
+use crate::order::{Order, Outcome};
+use crate::state::State;
+use crate::step::Event;
+use crate::store::{self, Migration, Verification};
+use crate::throttle::Leave;
+use crate::{schema, step};
+
+/// How long giving the lease back may take; it runs out by itself anyway.
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The task that begins, in the roster.
+const DOOR: &str = "door";
+
+/// An order, and what belongs to it.
+pub struct Call<'a> {
+    /// The database.
+    pub connect: &'a ConnectOptions,
+    /// The migration's name.
+    pub name: &'a Name,
+    /// What is to be done.
+    pub order: Order,
+    /// For a start: the parameters.
+    pub parameters: &'a BTreeMap<String, String>,
+    /// For a start: the application's version, when it is known.
+    pub app_version: Option<&'a Version>,
+    /// Whoever can move tables.
+    pub mover: Option<&'a dyn Mover>,
+    /// Who hears what is done.
+    pub listener: Arc<dyn Listener>,
+    /// Asks the worker to leave.
+    pub interrupt: watch::Receiver<bool>,
+}
+
+/// Carries the order out: in this process when no worker is alive, else by the living one, whose result is waited for.
+///
+/// Errors: what ends the work; `MIG-009` when a second worker is to be started while one lives.
+pub async fn carry_out(call: &Call<'_>) -> Result<Outcome> {
+    let name = call.name.as_str();
+    let mut session = call
+        .connect
+        .connect(&ApplicationName::new("control", name))
+        .await?;
+    if !schema::exists(&*session).await? {
+        return Err(Fault::new(&NO_SUCH_MIGRATION, name.to_owned()));
+    }
+    call.connect
+        .refuse_shared(&session, &ApplicationName::new("probe", name))
+        .await?;
+    schema::ensure(&mut session).await?;
+    let (migration, plan) = shelf::read(&*session, call.name).await?;
+    let by = who(&session).await?;
+    refuse_early(call, &migration.state, &by)?;
+    let settings = store::read_settings(&*session, migration.id).await?;
+    let waiter = Waiting(&*call.listener);
+    let errand = Errand {
+        connect: call.connect,
+        name,
+        migration_id: migration.id,
+        order: call.order,
+        interrupt: &call.interrupt,
+        waiter: &waiter,
+    };
+    if let Some(outcome) = errand.hand_over(&mut session, &by).await? {
+        return Ok(outcome);
+    }
+    let roster = Arc::new(Roster::default());
+    let _vigil = Vigil::begin(call.connect, name, &roster);
+    roster.lend(DOOR, &session);
+    let ttl = Duration::from_millis(settings.lease_ttl_ms);
+    let lease = take(&mut session, migration.id, &by, ttl).await?;
+    let heart = Heart::start_for(
+        heart::connector(call.connect.clone(), "heart", name),
+        lease.clone(),
+    );
+    let outcome = with_lease(
+        call,
+        &mut session,
+        (&heart, &roster),
+        &lease,
+        (migration, plan),
+        &by,
+    )
+    .await;
+    heart.stop().await;
+    if let Err(fault) = release(call, &mut session, &lease).await {
+        tracing::debug!(%fault, "the lease was not released; it runs out by itself");
+    }
+    outcome
+}
+
+/// What cannot be asked for is refused before anybody is disturbed.
+fn refuse_early(call: &Call<'_>, state: &State, by: &str) -> Result<()> {
+    if matches!(call.order, Order::Cutover | Order::Verify) {
+        let detail = format!("`{}` of {}", call.order.verb(), call.name);
+        return Err(Fault::new(&NOT_FOR_THIS_KIND, detail));
+    }
+    step::step(state, &Event::asked(call.order.verb(), by))?;
+    Ok(())
+}
+
+async fn who(session: &Session) -> Result<String> {
+    let row = session
+        .query_one("select current_user::text", &[])
+        .await
+        .doing(|| "asking who we are")?;
+    Ok(this_process(row.get::<_, &str>(0)))
+}
+
+async fn release(call: &Call<'_>, session: &mut Session, lease: &Lease) -> Result<()> {
+    if session.is_closed() {
+        *session = call
+            .connect
+            .connect(&ApplicationName::new("control", call.name.as_str()))
+            .await?;
+    }
+    match tokio::time::timeout(RELEASE_TIMEOUT, lease.release(session)).await {
+        Ok(released) => released.map(drop),
+        Err(_) => Err(Fault::new(
+            &corridor_pg::fault::CONNECTION_LOST,
+            "releasing the lease: no answer",
+        )),
+    }
+}
+
+/// What a start came to.
+enum Start {
+    Begun(Box<DataPlan>),
+    Over(State),
+}
+
+async fn with_lease(
+    call: &Call<'_>,
+    session: &mut Session,
+    (heart, roster): (&Heart, &Arc<Roster>),
+    lease: &Lease,
+    (migration, plan): (Migration, DataPlan),
+    by: &str,
+) -> Result<Outcome> {
+    let plan = match call.order {
+        Order::Start => match start(call, session, lease, &migration, &plan, by).await? {
+            Start::Begun(plan) => *plan,
+            Start::Over(state) => return Ok(Outcome::of(state)),
+        },
+        _ => plan,
+    };
+    let settings = store::read_settings(&**session, migration.id).await?;
+    let deck = Arc::new(Deck {
+        connect: call.connect.clone(),
+        name: call.name.to_string(),
+        lease: lease.clone(),
+        plan,
+        listener: Arc::clone(&call.listener),
+        interrupt: call.interrupt.clone(),
+        pulse: heart.pulse(),
+        settings: watch::Sender::new(settings),
+        leave: watch::Sender::new(Leave::Go),
+        turn: watch::Sender::new(false),
+        illness: watch::Sender::new(None),
+        roster: Arc::clone(roster),
+    });
+    if call.order != Order::Start {
+        let tx = session.begin(Isolation::ReadCommitted).await?;
+        guard::grant(&deck, &tx, call.order.verb(), &call.order.argument(""), by).await?;
+        corridor_pg::failpoint::step("order", tx.commit())
+            .await
+            .doing(|| format!("recording `{}`", call.order.verb()))?;
+    }
+    roster.rest(DOOR);
+    let (end, ended) = watch::channel(false);
+    let tasks = [
+        tokio::spawn(guard::listen(deck.clone(), ended.clone())),
+        tokio::spawn(guard::measure(deck.clone(), ended.clone())),
+        tokio::spawn(guard::watch_health(deck.clone(), ended)),
+    ];
+    let ending = Worker::new(&deck, call.mover).run().await;
+    end.send_replace(true);
+    for task in tasks {
+        // It may hang on a connection that does not answer; dropping it closes that.
+        let abort = task.abort_handle();
+        if tokio::time::timeout(Duration::from_secs(5), task).await.is_err() {
+            abort.abort();
+        }
+    }
+    Ok(match ending? {
+        Ending::In(state) => Outcome::of(state),
+        Ending::Left if *call.interrupt.borrow() => Outcome::Interrupted,
+        Ending::Left => {
+            return Err(Fault::new(
+                &corridor_pg::fault::FENCED,
+                format!("migration {}", call.name),
+            ));
+        }
+    })
+}
+
+/// Asks what is to be asked, and freezes the plan in the transaction that starts it.
+async fn start(
+    call: &Call<'_>,
+    session: &mut Session,
+    lease: &Lease,
+    migration: &Migration,
+    plan: &DataPlan,
+    by: &str,
+) -> Result<Start> {
+    let bound = shelf::bind(plan, call.parameters)?;
+    let definition = bound.worked().clone();
+    let standings = shelf::standings(&**session).await?;
+    let required = is_required(session, &definition).await?;
+    let is_ready = definition.depends_on.iter().all(|name| {
+        standings
+            .iter()
+            .any(|standing| standing.name.as_str() == name && standing.is_done())
+    });
+    if required == Answer::No && is_ready {
+        apply(session, lease, &Event::NotRequired).await?;
+        return Ok(Start::Over(State::Finished));
+    }
+    if let Answer::Unknown { why } = &required {
+        call.listener.on(&News::Step {
+            what: format!("whether it is needed here is unknown ({why}), so it is done"),
+        });
+    }
+    let obstacles = obstacles(session, &definition, &standings, call.app_version).await?;
+    if let Some(first) = obstacles.into_iter().next() {
+        return Err(first);
+    }
+    let tx = session.begin(Isolation::ReadCommitted).await?;
+    lease.fence().hold(&tx).await?;
+    if store::read_state(&tx, migration.id).await? != State::Planned {
+        return Err(Fault::new(&NOT_PLANNED, call.name.to_string()));
+    }
+    // Read again under the fence: the file may have been added anew since.
+    shelf::refuse_changed(&tx, migration).await?;
+    shelf::freeze(&tx, migration, &bound).await?;
+    store::apply(&tx, lease, &Event::asked(crate::Verb::Start, by)).await?;
+    corridor_pg::failpoint::step("order", tx.commit())
+        .await
+        .doing(|| "starting the migration")?;
+    Ok(Start::Begun(Box::new(bound)))
+}
+
+async fn apply(session: &mut Session, lease: &Lease, event: &Event) -> Result<()> {
+    let tx = session.begin(Isolation::ReadCommitted).await?;
+    store::apply(&tx, lease, event).await?;
+    corridor_pg::failpoint::step("event", tx.commit())
+        .await
+        .doing(|| "writing the state")
+}
+
+/// Whoever waits for a worker.
+struct Waiting<'a>(&'a dyn Listener);
+
+impl Waiter for Waiting<'_> {
+    fn retrying(&self, fault: &str, pause: Duration) {
+        self.0.on(&News::Retrying {
+            fault: fault.to_owned(),
+            pause_ms: u64::try_from(pause.as_millis()).unwrap_or(u64::MAX),
+        });
+    }
+
+    fn verdict(&self, _verification: &Verification) -> Result<bool> {
+        Ok(true)
+    }
+
+    fn failure(&self, code: &str, detail: &str) -> Fault {
+        let known = super::fault::CODES.iter().find(|known| known.id == code);
+        match known {
+            Some(code) => Fault::new(code, detail.to_owned()),
+            None => Fault::new(&super::fault::WORKER_FAILED, format!("{code}: {detail}")),
+        }
+    }
+}
+
+/// Takes the lease for one short piece of work, and gives it back.
+///
+/// Errors: `MIG-009` while a worker is alive.
+pub async fn with_short_lease<T>(
+    connect: &ConnectOptions,
+    name: &Name,
+    work: impl AsyncFnOnce(&mut Session, &Lease, &str) -> Result<T>,
+) -> Result<T> {
+    let mut session = connect
+        .connect(&ApplicationName::new("control", name.as_str()))
+        .await?;
+    if !schema::exists(&*session).await? {
+        return Err(Fault::new(&NO_SUCH_MIGRATION, name.to_string()));
+    }
+    schema::ensure(&mut session).await?;
+    let (migration, _) = shelf::read(&*session, name).await?;
+    let by = who(&session).await?;
+    let settings = store::read_settings(&*session, migration.id).await?;
+    let ttl = Duration::from_millis(settings.lease_ttl_ms);
+    let lease = take(&mut session, migration.id, &by, ttl).await?;
+    let done = work(&mut session, &lease, &by).await;
+    lease.release(&session).await?;
+    done
+}

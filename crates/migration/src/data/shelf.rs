@@ -1,0 +1,356 @@
+//! The shelf: the migrations of a person that this database knows, done or not.
+
+use std::collections::BTreeMap;
+
+use corridor_pg::{Fault, FaultContext, Isolation, Result, Session};
+use serde::Serialize;
+use serde_json::json;
+use tokio_postgres::{GenericClient, Transaction};
+
+use super::fault::{DEFINITION_FROZEN, NOT_PLANNED, NOTHING_TO_SETTLE};
+use super::{DataPlan, KIND, PLAN_VERSION};
+use crate::definition::{Definition, placeholder};
+use crate::lease::Lease;
+use crate::name::Name;
+use crate::state::State;
+use crate::store::{self, Migration, Naming, NewMigration};
+
+/// Runs of one migration that were rolled back or stopped and are kept.
+const OLD_RUNS_MAX: u32 = 1_000;
+
+/// What adding a definition came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Added {
+    /// It was not here.
+    New,
+    /// It was here, not started, and is replaced.
+    Changed,
+    /// It is here as it is.
+    Unchanged,
+    /// It was rolled back or stopped; that run keeps its journal under another name, and it can be started anew.
+    Again,
+}
+
+/// How one migration stands.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Standing {
+    /// Its name.
+    pub name: Name,
+    /// One line for a person.
+    pub description: String,
+    /// The state.
+    pub state: State,
+    /// How it came to its end without having run: `skipped` or `not_required`.
+    pub ended_by: Option<String>,
+    /// Why it was skipped.
+    pub why: Option<String>,
+    /// The operation that is, or was last, at work.
+    pub current_operation: Option<String>,
+    /// Operations that are done, of how many.
+    pub operations_done: i64,
+    /// Operations.
+    pub operations: i64,
+    /// When it was started.
+    pub started_at: Option<String>,
+    /// When it ended.
+    pub finished_at: Option<String>,
+    /// A worker holds the lease and was heard of in time.
+    pub is_worker_alive: bool,
+    /// What it says.
+    #[serde(skip)]
+    pub plan: DataPlan,
+}
+
+impl Standing {
+    /// Finished, skipped or not required. A migration that waits for `finish` is done as far as others are concerned.
+    pub fn is_done(&self) -> bool {
+        matches!(
+            self.state,
+            State::Finished | State::Waiting { .. } | State::Finishing
+        )
+    }
+
+    /// In a few words.
+    pub fn words(&self) -> String {
+        match (self.ended_by.as_deref(), &self.state) {
+            (Some("skipped"), _) => format!("skipped: {}", self.why.as_deref().unwrap_or("no reason")),
+            (Some("not_required"), _) => "not required here".to_owned(),
+            (_, State::Planned) => "not started".to_owned(),
+            (_, State::Waiting { .. }) => "done; waits for `finish` or `rollback`".to_owned(),
+            (_, State::RollingBack { .. }) => "rolling back".to_owned(),
+            (_, State::Stopping) => "stopping".to_owned(),
+            (_, State::Stopped) => "stopped; what was done stays".to_owned(),
+            (_, state) => state.words(),
+        }
+    }
+}
+
+/// All of a person's migrations, in the order in which they were added.
+pub async fn standings(client: &impl GenericClient) -> Result<Vec<Standing>> {
+    let rows = client
+        .query(include_str!("../../sql/data/standings.sql"), &[&KIND])
+        .await
+        .doing(|| "listing the migrations")?;
+    rows.iter()
+        .map(|row| {
+            let plan: serde_json::Value = store::json(row, "plan")?;
+            Ok(Standing {
+                name: Name::new(row.get::<_, String>("name"))?,
+                description: row.get("description"),
+                state: store::state_of(row)?,
+                ended_by: row.get("ended_by"),
+                why: row.get("why"),
+                current_operation: row.get("current_operation"),
+                operations_done: row.get("operations_done"),
+                operations: row.get("operations"),
+                started_at: row.get("started_at"),
+                finished_at: row.get("finished_at"),
+                is_worker_alive: row.get("is_worker_alive"),
+                plan: DataPlan::read(&plan)?,
+            })
+        })
+        .collect()
+}
+
+/// Adds definitions, all or none. A migration that was started is not changed: `MIG-130` when its file says something else.
+pub async fn add(session: &mut Session, definitions: &[Definition], by: &str) -> Result<Vec<(Name, Added)>> {
+    let tx = session.begin(Isolation::ReadCommitted).await?;
+    let mut all = Vec::new();
+    for definition in definitions {
+        let name = Name::new(definition.name.as_str())?;
+        let added = add_one(&tx, definition, &name, by).await?;
+        all.push((name, added));
+    }
+    corridor_pg::failpoint::step("added", tx.commit())
+        .await
+        .doing(|| "adding migrations")?;
+    Ok(all)
+}
+
+async fn add_one(tx: &Transaction<'_>, definition: &Definition, name: &Name, by: &str) -> Result<Added> {
+    let plan = DataPlan {
+        version: PLAN_VERSION,
+        definition: definition.clone(),
+        bound: None,
+        parameters: BTreeMap::new(),
+    };
+    let known = tx
+        .query_opt(
+            "select id from corridor.migration where name = $1 for update",
+            &[&name.as_str()],
+        )
+        .await
+        .doing(|| format!("looking for {name}"))?;
+    if known.is_none() {
+        let new = NewMigration {
+            naming: Naming::Exactly(name.clone()),
+            kind: KIND.to_owned(),
+            description: definition.description.clone(),
+            plan: as_json(&plan)?,
+            operations: operation_names(definition),
+            created_by: by.to_owned(),
+        };
+        let migration = store::create(tx, &new).await?;
+        set_settings(tx, migration.id, definition, by).await?;
+        return Ok(Added::New);
+    }
+    let migration = store::load(tx, name).await?;
+    if migration.kind != KIND {
+        let detail = format!("{name} is a migration of kind {}", migration.kind);
+        return Err(Fault::new(&crate::fault::NAME_TAKEN, detail));
+    }
+    if matches!(migration.state, State::RolledBack | State::Stopped) {
+        rename(tx, &migration).await?;
+        let new = NewMigration {
+            naming: Naming::Exactly(name.clone()),
+            kind: KIND.to_owned(),
+            description: definition.description.clone(),
+            plan: as_json(&plan)?,
+            operations: operation_names(definition),
+            created_by: by.to_owned(),
+        };
+        let migration = store::create(tx, &new).await?;
+        set_settings(tx, migration.id, definition, by).await?;
+        return Ok(Added::Again);
+    }
+    if DataPlan::read(&migration.plan)?.definition == *definition {
+        return Ok(Added::Unchanged);
+    }
+    if migration.state != State::Planned {
+        return Err(Fault::new(
+            &DEFINITION_FROZEN,
+            format!("{name} is {}", migration.state.name()),
+        ));
+    }
+    replace(tx, &migration, &plan).await?;
+    tx.execute(
+        "delete from corridor.operation where migration_id = $1",
+        &[&migration.id],
+    )
+    .await
+    .doing(|| format!("replacing the operations of {name}"))?;
+    tx.execute(
+        include_str!("../../sql/store/insert_operations.sql"),
+        &[&migration.id, &operation_names(definition)],
+    )
+    .await
+    .doing(|| format!("replacing the operations of {name}"))?;
+    set_settings(tx, migration.id, definition, by).await?;
+    store::journal_append(tx, migration.id, by, "definition_changed", &json!({})).await?;
+    Ok(Added::Changed)
+}
+
+/// A run that is over makes room for the next one.
+async fn rename(tx: &Transaction<'_>, migration: &Migration) -> Result<()> {
+    for number in 2..=OLD_RUNS_MAX {
+        let renamed = tx
+            .execute(
+                "update corridor.migration set name = $2 where id = $1 \
+                 and not exists (select 1 from corridor.migration o where o.name = $2)",
+                &[&migration.id, &migration.name.variant(number).as_str()],
+            )
+            .await
+            .doing(|| format!("making room for {}", migration.name))?;
+        if renamed > 0 {
+            return Ok(());
+        }
+    }
+    Err(Fault::new(
+        &crate::fault::NAME_TAKEN,
+        format!("{} and {OLD_RUNS_MAX} names like it", migration.name),
+    ))
+}
+
+async fn set_settings(tx: &Transaction<'_>, id: i64, definition: &Definition, by: &str) -> Result<()> {
+    for (key, value) in &definition.settings {
+        store::set(tx, id, key, value, by).await?;
+    }
+    Ok(())
+}
+
+fn operation_names(definition: &Definition) -> Vec<String> {
+    definition
+        .operations
+        .iter()
+        .map(|operation| operation.name().to_owned())
+        .collect()
+}
+
+fn as_json(plan: &DataPlan) -> Result<serde_json::Value> {
+    serde_json::to_value(plan).map_err(|error| Fault::new(&super::fault::UNREADABLE_PLAN, error.to_string()))
+}
+
+async fn replace(tx: &Transaction<'_>, migration: &Migration, plan: &DataPlan) -> Result<()> {
+    tx.execute(
+        include_str!("../../sql/data/replace_plan.sql"),
+        &[
+            &migration.id,
+            &as_json(plan)?.to_string(),
+            &plan.definition.description,
+        ],
+    )
+    .await
+    .doing(|| format!("replacing the plan of {}", migration.name))?;
+    Ok(())
+}
+
+/// The definition is what was read before, and stays so until the transaction ends.
+pub(super) async fn refuse_changed(tx: &Transaction<'_>, migration: &Migration) -> Result<()> {
+    tx.query_opt(
+        "select id from corridor.migration where id = $1 for update",
+        &[&migration.id],
+    )
+    .await
+    .doing(|| format!("holding {}", migration.name))?;
+    let now = store::load(tx, &migration.name).await?;
+    if now.plan_digest == migration.plan_digest {
+        return Ok(());
+    }
+    let detail = format!(
+        "the file of {} was added anew while it was started",
+        migration.name
+    );
+    Err(Fault::new(&DEFINITION_FROZEN, detail))
+}
+
+/// Puts the parameters in and freezes the plan, in the transaction that starts it.
+pub(super) async fn freeze(tx: &Transaction<'_>, migration: &Migration, plan: &DataPlan) -> Result<()> {
+    replace(tx, migration, plan).await
+}
+
+/// A plan with its parameters put in. Faults of `placeholder::bind`: a parameter is missing, unknown, or does not fit.
+pub fn bind(plan: &DataPlan, parameters: &BTreeMap<String, String>) -> Result<DataPlan> {
+    let bound = placeholder::bind(&plan.definition, parameters)?;
+    let mut all: BTreeMap<String, String> = plan
+        .definition
+        .parameters
+        .iter()
+        .filter_map(|(name, parameter)| Some((name.clone(), parameter.default.clone()?)))
+        .collect();
+    all.extend(parameters.clone());
+    Ok(DataPlan {
+        bound: Some(bound),
+        parameters: all,
+        ..plan.clone()
+    })
+}
+
+/// Reads one; `MIG-143` for one of another kind.
+pub async fn read(client: &impl GenericClient, name: &Name) -> Result<(Migration, DataPlan)> {
+    let migration = store::load(client, name).await?;
+    if migration.kind != KIND {
+        let detail = format!("{name} is a migration of kind {}", migration.kind);
+        return Err(Fault::new(&super::fault::NOT_FOR_THIS_KIND, detail));
+    }
+    let plan = DataPlan::read(&migration.plan)?;
+    Ok((migration, plan))
+}
+
+/// Says that a planned migration need not be done here.
+pub async fn skip(session: &mut Session, lease: &Lease, by: &str, why: &str) -> Result<()> {
+    let tx = session.begin(Isolation::ReadCommitted).await?;
+    if store::read_state(&tx, lease.fence().migration_id).await? != State::Planned {
+        return Err(Fault::new(&NOT_PLANNED, "it was started"));
+    }
+    let event = crate::Event::Skipped {
+        by: by.to_owned(),
+        why: why.to_owned(),
+    };
+    store::apply(&tx, lease, &event).await?;
+    corridor_pg::failpoint::step("event", tx.commit())
+        .await
+        .doing(|| "skipping the migration")
+}
+
+/// A person has looked whether an operation was done whose end is not known.
+pub async fn settle(
+    session: &mut Session,
+    lease: &Lease,
+    operation: &str,
+    is_done: bool,
+    by: &str,
+) -> Result<()> {
+    let tx = session.begin(Isolation::ReadCommitted).await?;
+    lease.fence().hold(&tx).await?;
+    let outcome = if is_done { "settled_done" } else { "settled_again" };
+    let settled = tx
+        .execute(
+            include_str!("../../sql/data/settle.sql"),
+            &[&lease.fence().migration_id, &operation, &outcome],
+        )
+        .await
+        .doing(|| format!("settling {operation}"))?;
+    if settled == 0 {
+        return Err(Fault::new(&NOTHING_TO_SETTLE, operation.to_owned()));
+    }
+    store::note(
+        &tx,
+        lease,
+        "settled",
+        Some(operation),
+        &json!({ "by": by, "is_done": is_done }),
+    )
+    .await?;
+    tx.commit().await.doing(|| format!("settling {operation}"))
+}

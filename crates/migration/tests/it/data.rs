@@ -1,0 +1,126 @@
+//! The library's own way to carry a migration out. What the command line adds is tested with it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use corridor_migration::data::{self, Call, Listener, News, shelf};
+use corridor_migration::definition::file;
+use corridor_migration::{Name, Order, Outcome, State, schema};
+use corridor_pg::ConnectOptions;
+use tokio::sync::watch;
+
+use crate::{fresh, session};
+
+#[derive(Default)]
+struct Heard(Mutex<Vec<String>>);
+
+impl Listener for Heard {
+    fn on(&self, news: &News) {
+        if let News::Operation { name, what, .. } = news {
+            self.0.lock().unwrap().push(format!("{name} {what}"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_program_carries_a_migration_out_and_takes_it_back() {
+    let database = fresh("data").await;
+    let mut one = session(&database.url, "test", "-").await;
+    one.batch_execute("create table public.t (id int primary key, n int); insert into public.t select i, 0 from generate_series(1, 100) i")
+        .await
+        .unwrap();
+    schema::ensure(&mut one).await.unwrap();
+    let text = r#"
+        description = "count up"
+        finish = "by_hand"
+        [[operations]]
+        kind = "backfill"
+        name = "up"
+        table = "t"
+        set = { n = "n + 1" }
+        rows = 7
+        rollback = "update t set n = 0"
+        [[operations]]
+        kind = "check"
+        name = "all"
+        query = "select bool_and(n = 1) from t"
+    "#;
+    let definition = file::read("0001_up.toml", text).unwrap();
+    shelf::add(&mut one, &[definition], "a test").await.unwrap();
+    let heard = Arc::new(Heard::default());
+    let connect = ConnectOptions::from_process(Some(&database.url)).unwrap();
+    let name = Name::new("0001_up").unwrap();
+    let carry = async |order: Order, is_asked: bool| {
+        let (_sender, interrupt) = watch::channel(is_asked);
+        data::carry_out(&Call {
+            connect: &connect,
+            name: &name,
+            order,
+            parameters: &BTreeMap::new(),
+            app_version: None,
+            mover: None,
+            listener: heard.clone(),
+            interrupt,
+        })
+        .await
+        .unwrap()
+    };
+    assert_eq!(
+        carry(Order::Start, true).await,
+        Outcome::Interrupted,
+        "before its first step"
+    );
+    assert!(matches!(carry(Order::Resume, false).await, Outcome::Waits(_)));
+    assert_eq!(
+        carry(Order::Rollback, false).await,
+        Outcome::Ended(State::RolledBack)
+    );
+    assert_eq!(
+        *heard.0.lock().unwrap(),
+        [
+            "up began",
+            "up done",
+            "all began",
+            "all done",
+            "all undone",
+            "up undone"
+        ]
+    );
+    let left = one
+        .query_one("select count(*) from public.t where n <> 0", &[])
+        .await
+        .unwrap();
+    assert_eq!(left.get::<_, i64>(0), 0);
+}
+
+#[tokio::test]
+async fn a_table_that_is_not_there_is_not_called_one_without_a_key() {
+    let database = fresh("data_key").await;
+    let mut one = session(&database.url, "test", "-").await;
+    one.batch_execute("create table public.keyless (n int)")
+        .await
+        .unwrap();
+    schema::ensure(&mut one).await.unwrap();
+    for (table, code) in [("nowhere", "PG-014"), ("keyless", "MIG-142")] {
+        let text = format!(
+            "description = \"x\"\n[[operations]]\nkind = \"backfill\"\nname = \"up\"\ntable = \"{table}\"\n\
+             set = {{ n = \"1\" }}\nrollback = \"\"\n"
+        );
+        let definition = file::read(&format!("{table}.toml"), &text).unwrap();
+        shelf::add(&mut one, &[definition], "a test").await.unwrap();
+        let (_sender, interrupt) = watch::channel(false);
+        let fault = data::carry_out(&Call {
+            connect: &ConnectOptions::from_process(Some(&database.url)).unwrap(),
+            name: &Name::new(table).unwrap(),
+            order: Order::Start,
+            parameters: &BTreeMap::new(),
+            app_version: None,
+            mover: None,
+            listener: Arc::new(Heard::default()),
+            interrupt,
+        })
+        .await
+        .unwrap_err();
+        assert_eq!(fault.code().id, code, "{fault}");
+    }
+}
