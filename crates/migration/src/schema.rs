@@ -30,6 +30,13 @@ const STEPS: &[(&str, &str)] = steps![
     "015_attempt",
     "016_backfill",
     "017_item",
+    "018_account",
+    "019_sign_in",
+    "020_token",
+    "021_audit",
+    "022_service_setting",
+    "023_default_setting",
+    "024_pace",
 ];
 
 /// The version that this binary makes and understands.
