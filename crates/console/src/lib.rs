@@ -13,6 +13,7 @@
 //! **Invariant:** what may be done is decided on the server, by one table of routes; a page that hides a button is only polite.
 
 pub mod access;
+pub mod fault;
 pub mod host;
 
 mod read;

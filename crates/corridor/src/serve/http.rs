@@ -9,6 +9,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use corridor_migration::data::census;
 use corridor_migration::{Name, gate, schema, status, store};
 use corridor_pg::{ApplicationName, ConnectOptions, Exit, Fault, Session};
 use serde::Deserialize;
@@ -16,7 +17,6 @@ use serde_json::{Value, json};
 
 use super::Service;
 use super::cluster::Seen;
-use crate::command::{gate as asking, migration};
 use crate::fault::{NO_SUCH_CLUSTER, USAGE};
 
 /// A look that is older than this says nothing.
@@ -273,8 +273,7 @@ async fn ask_gate(State(service): State<Arc<Service>>, Query(question): Query<Qu
             continue;
         }
         let mut session = session(&service, &cluster.name).await?;
-        let rows = migration::rows(&mut session).await?;
-        let entries: Vec<gate::Entry> = rows.iter().filter_map(asking::entry).collect();
+        let entries = census::entries(&census::rows(&mut session).await?);
         let gate = gate::judge(&version, installed.as_ref(), &entries);
         is_open &= gate.is_open;
         gates.insert(cluster.name, gate);
