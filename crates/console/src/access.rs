@@ -12,12 +12,14 @@
 pub mod account;
 mod attempts;
 pub mod audit;
+pub(crate) mod identity;
 
 mod password;
 mod role;
 mod secret;
 
 pub(crate) use attempts::Attempts;
+pub use identity::Access;
 pub use role::Role;
 pub(crate) use secret::Secret;
 

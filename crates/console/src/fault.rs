@@ -93,4 +93,8 @@ NOT_HERE "CON-018" Refused
     "this cannot be asked for of this migration"
     "The page of the migration shows what may be asked for now."
     "What may be asked for depends on the kind of the migration and on its state. Nothing was changed."
+NO_SUCH_CLUSTER "CON-019" Usage
+    "the service has no such cluster"
+    "`GET /api/clusters` lists them."
+    "The clusters of a service stand in its settings, under `[[clusters]]`; without any there is one, called `main`."
 }
