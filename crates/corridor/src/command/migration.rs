@@ -10,7 +10,7 @@ use corridor_migration::data::{self, readiness};
 use corridor_migration::definition::{Definition, file};
 use corridor_migration::lease::this_process;
 use corridor_migration::{Name, Order, Outcome, State, schema, store};
-use corridor_pg::{Fault, Result, Session};
+use corridor_pg::{Fault, Result};
 use semver::Version;
 use serde::Serialize;
 

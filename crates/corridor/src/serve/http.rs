@@ -17,7 +17,8 @@ use serde_json::{Value, json};
 
 use super::Service;
 use super::cluster::Seen;
-use crate::fault::{NO_SUCH_CLUSTER, USAGE};
+use crate::fault::USAGE;
+use corridor_console::fault::NO_SUCH_CLUSTER;
 
 /// A look that is older than this says nothing.
 const SEEN_MAX: Duration = Duration::from_secs(60);
