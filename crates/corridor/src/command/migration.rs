@@ -270,6 +270,7 @@ async fn carry_with(
         connect: &connect,
         name,
         order,
+        asked: None,
         parameters,
         app_version,
         mover: Some(&mover),

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use corridor_migration::data::readiness::{self, Answer};
 use corridor_migration::data::{self, shelf};
 use corridor_migration::store::{self, Summary};
-use corridor_migration::{Order, State, Wait, schema};
+use corridor_migration::{Order, State, Verb, Wait, schema};
 use corridor_pg::{ApplicationName, ConnectOptions, FaultContext, Result, Session};
 use serde::Serialize;
 
@@ -54,6 +54,8 @@ struct Watch {
     interrupt: Interrupt,
     /// How often in a row a worker of a migration came to nothing, and when the next one may begin.
     rests: BTreeMap<String, (u32, Instant)>,
+    /// The same of a request that stays open.
+    asked: BTreeMap<i64, (u32, Instant)>,
     alerts: Alerts,
     /// How often a failed one was resumed by itself, and when it may be again.
     retries: BTreeMap<i64, (u32, Instant)>,
@@ -75,6 +77,7 @@ pub(super) async fn watch(service: Arc<Service>, cluster: Cluster) {
         workers: BTreeMap::new(),
         interrupt,
         rests: BTreeMap::new(),
+        asked: BTreeMap::new(),
         alerts: Alerts::default(),
         retries: BTreeMap::new(),
         refused: BTreeMap::new(),
@@ -147,8 +150,9 @@ impl Watch {
         if schema::exists(&*session).await? {
             migrations = store::list(&*session).await?;
             self.end_workers();
+            // First: whoever asked for something shall not find it taken up for something else.
+            self.take_requests(&config, &session).await?;
             self.work(&config, &migrations);
-            self.take_starts(&config, &mut session, &migrations).await?;
             if config.is_auto_start && window::is_open(&config.windows) {
                 self.start_due(&config, &mut session).await?;
             }
@@ -185,15 +189,7 @@ impl Watch {
     /// The same is not begun again and again: what is refused once is refused a second later as well.
     fn rest(&mut self, name: String) {
         let now = Instant::now();
-        let (count, until) = self.rests.entry(name).or_insert((0, now));
-        // Whoever worked for long came to something.
-        *count = if now.duration_since(*until) > REST_MAX {
-            0
-        } else {
-            *count + 1
-        };
-        let rest = REST_FIRST * 2u32.saturating_pow((*count).min(10));
-        *until = now + rest.min(REST_MAX);
+        rest(self.rests.entry(name).or_insert((0, now)));
     }
 
     fn is_resting(&self, name: &str) -> bool {
@@ -245,6 +241,11 @@ impl Watch {
             return false;
         }
         self.say(&format!("{name}: {}", job.order.verb()));
+        self.spawn(config, job)
+    }
+
+    fn spawn(&mut self, config: &Config, job: Job) -> bool {
+        let name = job.name.to_string();
         match Worker::start(
             &self.service,
             &self.interrupt,
@@ -263,33 +264,30 @@ impl Watch {
         }
     }
 
-    /// What somebody has left to a service: `--detach`.
-    async fn take_starts(
-        &mut self,
-        config: &Config,
-        session: &mut Session,
-        migrations: &[Summary],
-    ) -> Result<()> {
-        for one in migrations.iter().filter(|one| one.state == State::Planned) {
-            let row = session
-                .query_opt(include_str!("../../sql/serve/start_request.sql"), &[&one.id])
-                .await
-                .doing(|| "looking for what is to be started")?;
-            let Some(row) = row else { continue };
-            let name = one.name.as_str();
-            let is_full = self.workers.len() >= config.workers;
-            if is_full || self.workers.contains_key(name) || self.is_resting(name) {
+    /// What somebody has asked for and no worker can take, for none lives: `--detach`, the console, or a worker that died
+    /// over it. A service that dies before it is granted has lost nothing; of two that see it at once, the lease and the row
+    /// let one grant it.
+    async fn take_requests(&mut self, config: &Config, session: &Session) -> Result<()> {
+        let unworked = store::unworked_requests(&**session).await?;
+        self.asked
+            .retain(|id, _| unworked.iter().any(|one| one.request.id == *id));
+        for one in unworked {
+            let id = one.request.id;
+            let is_resting = self
+                .asked
+                .get(&id)
+                .is_some_and(|(_, until)| Instant::now() < *until);
+            // What ends something, or goes on with it, does not wait behind other work: a person waits.
+            let is_full = self.workers.len() >= config.workers
+                && matches!(one.request.verb, Verb::Start | Verb::Resume);
+            if is_resting || is_full || self.workers.contains_key(one.name.as_str()) {
                 continue;
             }
-            // The wish stays until the state has left `planned`: a service that dies in between has lost nothing. Of two that
-            // see it at once, the lease lets one begin; a worker answers what is left of it.
-            let argument: &str = row.get("argument");
-            let mut job = Job::new(one.name.clone(), &one.kind, Order::Start);
-            job.parameters = serde_json::from_str::<serde_json::Value>(argument)
-                .ok()
-                .and_then(|argument| serde_json::from_value(argument.get("parameters")?.clone()).ok())
-                .unwrap_or_default();
-            self.begin(config, job);
+            // Whatever comes of it, the same request is not tried again at once.
+            rest(self.asked.entry(id).or_insert((0, Instant::now())));
+            let by = &one.request.asked_by;
+            self.say(&format!("{}: {}, asked by {by}", one.name, one.request.verb));
+            self.spawn(config, Job::asked(one));
         }
         Ok(())
     }
@@ -375,6 +373,19 @@ impl Watch {
         }
         Ok(())
     }
+}
+
+/// One more that came to nothing; twice as long until the next.
+fn rest((count, until): &mut (u32, Instant)) {
+    let now = Instant::now();
+    // Whoever worked for long came to something.
+    *count = if now.duration_since(*until) > REST_MAX {
+        0
+    } else {
+        *count + 1
+    };
+    let rest = REST_FIRST * 2u32.saturating_pow((*count).min(10));
+    *until = now + rest.min(REST_MAX);
 }
 
 /// Who is told hears it beside the work; a receiver that is away is tried again a few times.

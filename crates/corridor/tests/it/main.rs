@@ -17,6 +17,7 @@ mod life;
 mod manual;
 mod migrations;
 mod monitoring;
+mod orders;
 mod own;
 mod own_ready;
 mod partitioned;
