@@ -208,6 +208,10 @@ pub(super) async fn measure(deck: Arc<Deck>, mut end: watch::Receiver<bool>) {
                     Leave::Go => Vec::new(),
                     Leave::Hold { reasons } => reasons.clone(),
                 };
+                // For whoever looks from elsewhere: `status`, and the notes of a service.
+                deck.vitals.send_modify(|vitals| {
+                    vitals.progress = json!({ "throttle": { "reasons": &reasons } });
+                });
                 deck.say(&News::Throttle { reasons });
             }
             if is_new && let Err(fault) = note(&deck, &mut seat, &leave).await {

@@ -235,6 +235,7 @@ async fn with_lease(
         listener: Arc::clone(&call.listener),
         interrupt: call.interrupt.clone(),
         pulse: heart.pulse(),
+        vitals: heart.vitals(),
         settings: watch::Sender::new(settings),
         leave: watch::Sender::new(Leave::Go),
         turn: watch::Sender::new(false),
