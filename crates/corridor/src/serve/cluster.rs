@@ -4,17 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use corridor_console::host::Seen;
+use corridor_migration::data::fault::OUTCOME_UNKNOWN;
 use corridor_migration::data::readiness::{self, Answer};
 use corridor_migration::data::{self, shelf};
+use corridor_migration::lease::this_process;
 use corridor_migration::store::{self, Summary};
-use corridor_migration::{Order, State, Verb, Wait, schema};
+use corridor_migration::{Course, Order, State, Verb, Wait, schema};
 use corridor_pg::{ApplicationName, ConnectOptions, FaultContext, Result, Session};
-use serde::Serialize;
+use serde_json::json;
 
 use super::alert::{Alerts, Happening};
 use super::config::{Cluster, Config};
-use super::worker::{Job, Worker};
-use super::{Service, window};
+use super::pace::Pace;
+use super::worker::{Collecting, Job, Worker};
+use super::{Service, stored, window};
 use crate::interrupt::Interrupt;
 
 /// Between two looks.
@@ -31,24 +35,14 @@ const REST_FIRST: Duration = Duration::from_secs(1);
 /// At most so long. Whoever works for longer came to something.
 const REST_MAX: Duration = Duration::from_secs(5 * 60);
 
-/// How a cluster looked.
-#[derive(Debug, Clone, Default, Serialize)]
-pub(crate) struct Seen {
-    /// When, in seconds since 1970.
-    pub(crate) at_s: f64,
-    /// Why it could not be looked at.
-    pub(crate) fault: Option<String>,
-    /// What is there.
-    pub(crate) migrations: Vec<Summary>,
-    /// What this service works there.
-    pub(crate) workers: Vec<String>,
-}
-
 /// One cluster, looked after.
 struct Watch {
     service: Arc<Service>,
     cluster: Cluster,
     session: Option<Session>,
+    /// Keeps the history, when the settings say so; the sender asks it to leave.
+    collector: Option<(tokio::sync::watch::Sender<bool>, Collecting)>,
+    pace: Pace,
     workers: BTreeMap<String, Worker>,
     /// What its workers listen to.
     interrupt: Interrupt,
@@ -59,6 +53,8 @@ struct Watch {
     alerts: Alerts,
     /// How often a failed one was resumed by itself, and when it may be again.
     retries: BTreeMap<i64, (u32, Instant)>,
+    /// Failed ones that were asked to go back; a refusal is not asked for again.
+    asked_back: BTreeSet<i64>,
     /// What was refused when it was to be started, said once; and when it is asked again.
     refused: BTreeMap<String, (String, Instant)>,
 }
@@ -66,24 +62,24 @@ struct Watch {
 /// Looks after a cluster until it is not wanted any more or the service leaves.
 pub(super) async fn watch(service: Arc<Service>, cluster: Cluster) {
     let (leave, interrupt) = service.interrupt.branch();
-    let collector = service
-        .config()
-        .is_collecting
-        .then(|| super::worker::collect(&service, &interrupt, &cluster));
     let mut watch = Watch {
         service,
         cluster,
         session: None,
+        collector: None,
+        pace: Pace::default(),
         workers: BTreeMap::new(),
         interrupt,
         rests: BTreeMap::new(),
         asked: BTreeMap::new(),
         alerts: Alerts::default(),
         retries: BTreeMap::new(),
+        asked_back: BTreeSet::new(),
         refused: BTreeMap::new(),
     };
     let mut has_failed = false;
     while watch.is_wanted() {
+        watch.follow_collect();
         let looked = tokio::time::timeout(LOOK_MAX, watch.look()).await;
         let fault = match looked {
             Ok(Ok(())) => None,
@@ -108,7 +104,7 @@ pub(super) async fn watch(service: Arc<Service>, cluster: Cluster) {
     for (_, worker) in std::mem::take(&mut watch.workers) {
         worker.leave().await;
     }
-    if let Some(collector) = collector {
+    if let Some((_, collector)) = watch.collector {
         collector.leave().await;
     }
 }
@@ -116,6 +112,27 @@ pub(super) async fn watch(service: Arc<Service>, cluster: Cluster) {
 impl Watch {
     fn is_wanted(&self) -> bool {
         !self.service.interrupt.is_asked() && self.service.config.borrow().clusters.contains(&self.cluster)
+    }
+
+    /// The collector as the settings say now.
+    fn follow_collect(&mut self) {
+        let is_wanted = self.service.config.borrow().is_collecting;
+        match (self.collector.take(), is_wanted) {
+            (None, true) => {
+                let (leave, interrupt) = self.interrupt.branch();
+                let collecting = super::worker::collect(&self.service, &interrupt, &self.cluster);
+                self.collector = Some((leave, collecting));
+            }
+            (Some((leave, collecting)), false) => {
+                leave.send_replace(true);
+                let (service, name) = (Arc::clone(&self.service), self.cluster.name.clone());
+                tokio::spawn(async move {
+                    collecting.leave().await;
+                    service.forget_report(&name);
+                });
+            }
+            (collector, _) => self.collector = collector,
+        }
     }
 
     fn say(&self, words: &str) {
@@ -133,12 +150,16 @@ impl Watch {
             fault,
             migrations,
             workers: self.workers.keys().cloned().collect(),
+            findings: self
+                .service
+                .reports()
+                .get(&self.cluster.name)
+                .map(|report| report.findings.clone()),
         };
         self.service.note(&self.cluster, seen);
     }
 
     async fn look(&mut self) -> Result<()> {
-        let config = self.service.config();
         let mut session = match self.session.take().filter(|session| !session.is_closed()) {
             Some(session) => session,
             None => {
@@ -148,15 +169,23 @@ impl Watch {
         };
         let mut migrations = Vec::new();
         if schema::exists(&*session).await? {
+            if self.service.is_home(&self.cluster) {
+                self.service.take_stored(stored::read(&*session).await?);
+            }
+            let config = self.service.config();
             migrations = store::list(&*session).await?;
             self.end_workers();
             // First: whoever asked for something shall not find it taken up for something else.
             self.take_requests(&config, &session).await?;
             self.work(&config, &migrations);
+            if config.is_auto_rollback {
+                self.roll_back(&config, &session, &migrations).await?;
+            }
             if config.is_auto_start && window::is_open(&config.windows) {
                 self.start_due(&config, &mut session).await?;
             }
             self.tell(&config, &session, &migrations).await?;
+            self.pace.note(&session, &migrations).await?;
         }
         self.note(None, migrations);
         self.session = Some(session);
@@ -233,6 +262,30 @@ impl Watch {
         *count += 1;
         *at = Instant::now() + RETRY_FIRST * 2u32.saturating_pow((*count).min(10));
         true
+    }
+
+    /// Asks for the way back of a person's own migrations that have failed, when their retries are used up. A request and not a
+    /// deed: it is granted where everything that was begun can be undone, and answered with why not elsewhere.
+    async fn roll_back(&mut self, config: &Config, session: &Session, migrations: &[Summary]) -> Result<()> {
+        self.asked_back.retain(|id| {
+            migrations
+                .iter()
+                .any(|one| one.id == *id && is_failed_forward(one))
+        });
+        for one in migrations.iter().filter(|one| is_failed_forward(one)) {
+            let retries = self.retries.get(&one.id).map_or(0, |(count, _)| *count);
+            let is_worked = one.is_worker_alive || self.workers.contains_key(one.name.as_str());
+            if retries < config.retries || is_worked || !self.asked_back.insert(one.id) {
+                continue;
+            }
+            let State::Failed { code, .. } = &one.state else {
+                continue;
+            };
+            let argument = json!({ "why": format!("auto_rollback, after {code}") });
+            let by = this_process("service");
+            store::ask(&**session, one.id, Verb::Rollback, &argument, &by).await?;
+        }
+        Ok(())
     }
 
     fn begin(&mut self, config: &Config, job: Job) -> bool {
@@ -372,6 +425,18 @@ impl Watch {
             deliver(config, &self.cluster.name, &happening);
         }
         Ok(())
+    }
+}
+
+/// What can be asked to go back by itself. Not one whose operation may or may not be done: a person looks first.
+fn is_failed_forward(one: &Summary) -> bool {
+    match &one.state {
+        State::Failed {
+            code,
+            course: Course::Forward,
+            ..
+        } => one.kind == data::KIND && code != OUTCOME_UNKNOWN.id,
+        _ => false,
     }
 }
 

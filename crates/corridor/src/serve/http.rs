@@ -9,13 +9,14 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use corridor_console::host::Seen;
+use corridor_limits::exposition;
 use corridor_migration::{Name, gate, schema, status, store};
 use corridor_pg::{ApplicationName, ConnectOptions, Exit, Fault, Session};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Service;
-use super::cluster::Seen;
 use crate::command::{gate as asking, migration};
 use crate::fault::{NO_SUCH_CLUSTER, USAGE};
 
@@ -110,7 +111,7 @@ async fn readiness(State(service): State<Arc<Service>>) -> Response {
     let seen = service.seen();
     let mut troubles = BTreeMap::new();
     for cluster in service.config().clusters {
-        if let Some(why) = trouble(seen.get(&cluster.name)) {
+        if let Some(why) = trouble(seen.get(&cluster.name).map(AsRef::as_ref)) {
             troubles.insert(cluster.name, why);
         }
     }
@@ -133,7 +134,7 @@ async fn metrics(State(service): State<Arc<Service>>) -> Response {
     );
     let clusters = service.config().clusters;
     for cluster in &clusters {
-        let up = i32::from(trouble(seen.get(&cluster.name)).is_none());
+        let up = i32::from(trouble(seen.get(&cluster.name).map(AsRef::as_ref)).is_none());
         text.push_str(&format!(
             "corridor_cluster_up{{cluster=\"{}\"}} {up}\n",
             cluster.name
@@ -175,7 +176,13 @@ async fn metrics(State(service): State<Arc<Service>>) -> Response {
         let count = seen.workers.len();
         text.push_str(&format!("corridor_workers{{cluster=\"{cluster}\"}} {count}\n"));
     }
-    text.push_str("# EOF\n");
+    let reports = service.reports();
+    let reports: Vec<_> = reports
+        .iter()
+        .filter(|(name, _)| clusters.iter().any(|cluster| cluster.name == **name))
+        .map(|(cluster, report)| (cluster.as_str(), report.as_ref()))
+        .collect();
+    text.push_str(&exposition::openmetrics_of_clusters(&reports));
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], text).into_response()
 }
@@ -187,7 +194,7 @@ async fn clusters(State(service): State<Arc<Service>>) -> Json<Value> {
         .clusters
         .iter()
         .map(|cluster| {
-            let seen = seen.get(&cluster.name);
+            let seen = seen.get(&cluster.name).map(AsRef::as_ref);
             json!({
                 "name": cluster.name,
                 "trouble": trouble(seen),

@@ -1,9 +1,10 @@
 //! One migration, worked on a thread of its own: what a worker does stays on its thread.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use corridor_limits::check::Report;
 use corridor_migration::fault::LEASE_HELD;
 use corridor_migration::store::{Request, Unworked};
 use corridor_migration::{Name, Order, Outcome, data};
@@ -188,6 +189,14 @@ async fn carry(context: &Context, job: &Job, prefix: &str, app_version: Option<V
 pub(super) fn collect(service: &Service, interrupt: &Interrupt, cluster: &Cluster) -> Collecting {
     let context = service.context(cluster.database.clone(), interrupt);
     let name = cluster.name.clone();
+    let (reports, own) = (Arc::clone(&service.reports), cluster.name.clone());
+    let listener = move |report: Option<Report>| {
+        let mut all = reports.lock().unwrap_or_else(PoisonError::into_inner);
+        match report {
+            Some(report) => drop(all.insert(own.clone(), Arc::new(report))),
+            None => drop(all.remove(&own)),
+        }
+    };
     let started = spawn(
         &format!("collect {}", cluster.name),
         async move |context: Context| {
@@ -201,7 +210,7 @@ pub(super) fn collect(service: &Service, interrupt: &Interrupt, cluster: &Cluste
                 disk_path: None,
             };
             loop {
-                match collector::run(&context, &args).await {
+                match collector::run(&context, &args, Some(&listener)).await {
                     Ok(_) => return Ended::well(None),
                     Err(fault) => {
                         context.output.say(&format!("{name}: collecting: {fault}"));

@@ -13,6 +13,7 @@ mod durable;
 mod explain;
 mod faults;
 mod hooks;
+mod keeping;
 mod life;
 mod manual;
 mod migrations;

@@ -119,7 +119,11 @@ impl Desk {
 
     /// `failpoint`: where it ends, or nothing.
     pub(crate) async fn serve_with(&self, more: &str, failpoint: &str) -> Service {
-        let config = self.config(&format!("collect = false\n{more}"));
+        let collect = match more.contains("collect =") {
+            true => "",
+            false => "collect = false",
+        };
+        let config = self.config(&format!("{collect}\n{more}"));
         let mut child = Command::new(env!("CARGO_BIN_EXE_corridor"))
             .env("CORRIDOR_FAILPOINT", failpoint)
             .args(["serve", "--config", &config, "--listen", "127.0.0.1:0"])
