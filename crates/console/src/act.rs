@@ -279,6 +279,35 @@ pub(crate) async fn set_default(
     key: &str,
     value: Option<&str>,
 ) -> Result<()> {
-    let _ = (console, viewer, cluster_name, key, value);
-    Ok(())
+    let cluster = cluster(console, cluster_name)?;
+    let role = ApplicationName::new("console", "-");
+    let mut session = within(cluster.connect.connect(&role)).await?;
+    schema::ensure(&mut session).await?;
+    let by = viewer.actor();
+    let tx = session.begin(Isolation::ReadCommitted).await?;
+    match value {
+        Some(value) => drop(store::set_default(&tx, key, value, &by).await?),
+        None => store::unset_default(&tx, key, &by).await?,
+    }
+    tx.commit().await.doing(|| format!("setting {key} for all"))?;
+    // The audit of that database has it; home's, which the console shows, shall have it too.
+    let is_home = console
+        .host
+        .clusters()
+        .first()
+        .is_some_and(|home| home.name == cluster.name);
+    if is_home {
+        return Ok(());
+    }
+    let home = console.home.session(&*console.host).await?;
+    let object = format!("setting {}/{key}", cluster.name);
+    let detail = json!({ "value": value });
+    within(audit::append(
+        &**home,
+        &viewer.name,
+        "default_set",
+        &object,
+        &detail,
+    ))
+    .await
 }

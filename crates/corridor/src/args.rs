@@ -380,12 +380,17 @@ pub(crate) struct Pause {
 
 /// `corridor set`
 #[derive(Debug, Args)]
+#[command(override_usage = "corridor set NAME [KEY=VALUE]...\n       corridor set --all [KEY=VALUE]...")]
 pub(crate) struct Set {
     /// The migration, as `corridor status` lists it
-    pub(crate) name: String,
+    #[arg(required_unless_present = "all")]
+    pub(crate) name: Option<String>,
     /// What to set; `KEY=default` gives the default back. Without it, all settings are listed
     #[arg(value_name = "KEY=VALUE")]
     pub(crate) settings: Vec<String>,
+    /// All migrations of this database that have no value of their own, instead of one
+    #[arg(long)]
+    pub(crate) all: bool,
 }
 
 /// `corridor finish`

@@ -5,39 +5,66 @@
 //!
 //! - [`config`]: settings and where each came from.
 //! - [`cluster`]: what is looked at again and again, one task for each cluster.
+//! - [`stored`]: settings that are kept in the home cluster, which is the first one.
+//! - [`pace`]: how far the work is, over time.
+//! - [`host`]: the service as the console sees it.
 //! - [`worker`]: one migration on a thread of its own.
 //! - [`alert`]: who is told, and when.
-//! - [`http`]: health, readiness, metrics, the gate, what migrations there are.
+//! - [`metrics`]: what it measures. Everything else over HTTP is the console's.
 //! - [`window`]: times of the day in which something may be started.
 
 mod alert;
 mod cluster;
 pub(crate) mod config;
-mod http;
+mod host;
+mod metrics;
+mod pace;
+pub(crate) mod stored;
 mod window;
 mod worker;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use corridor_console::Console;
+use corridor_console::host::{Host, Seen};
+use corridor_console::server::{self, Tls};
+use corridor_limits::check::Report;
 use corridor_pg::{Fault, Result};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use self::cluster::Seen;
-use self::config::{Config, Flags};
+use self::config::{Config, Flags, Sources, Stored};
 use crate::command::{Context, DONE};
 use crate::fault::RUNTIME;
 use crate::interrupt::Interrupt;
 use crate::output::Output;
 
+/// How long the home cluster is waited for before the service goes on without what is kept there.
+const HOME_MAX: Duration = Duration::from_secs(5);
+
+/// The newest check of each cluster that this service checks.
+type Reports = Arc<Mutex<BTreeMap<String, Arc<Report>>>>;
+
+/// What the settings are made of.
+#[derive(Clone)]
+struct Basis {
+    sources: Sources,
+    stored: Stored,
+}
+
 /// What all parts share.
 pub(crate) struct Service {
     config: watch::Sender<Config>,
+    basis: Mutex<Basis>,
+    /// What was kept in the home cluster and does not hold; said once.
+    unfit: Mutex<Option<Stored>>,
+    reports: Reports,
     output: Arc<Output>,
     interrupt: Interrupt,
     /// What each cluster looked like last.
-    seen: Mutex<BTreeMap<String, Seen>>,
+    seen: Mutex<BTreeMap<String, Arc<Seen>>>,
 }
 
 impl Service {
@@ -51,16 +78,81 @@ impl Service {
             return;
         }
         let mut all = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        all.insert(cluster.name.clone(), seen);
+        all.insert(cluster.name.clone(), Arc::new(seen));
     }
 
     fn forget(&self, cluster: &str) {
         let mut all = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         all.remove(cluster);
+        self.forget_report(cluster);
     }
 
-    fn seen(&self) -> BTreeMap<String, Seen> {
+    fn seen(&self) -> BTreeMap<String, Arc<Seen>> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn reports(&self) -> BTreeMap<String, Arc<Report>> {
+        self.reports
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn forget_report(&self, cluster: &str) {
+        let mut all = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
+        all.remove(cluster);
+    }
+
+    fn sources(&self) -> Sources {
+        let basis = self.basis.lock().unwrap_or_else(PoisonError::into_inner);
+        basis.sources.clone()
+    }
+
+    /// The first cluster: what concerns all of them is kept there.
+    fn is_home(&self, cluster: &config::Cluster) -> bool {
+        self.config.borrow().clusters.first() == Some(cluster)
+    }
+
+    /// Settles the settings anew; returns what has changed. What makes no sense changes nothing.
+    fn renew(&self, change: impl FnOnce(&mut Basis)) -> Result<Vec<String>> {
+        let mut basis = self.basis.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut next = basis.clone();
+        change(&mut next);
+        let now = Config::read(&next.sources, &next.stored)?;
+        let before = self.config();
+        if before.listen != now.listen || before.access.tls != now.access.tls {
+            self.output
+                .say("another address to listen on, or another certificate, needs a restart");
+        }
+        *basis = next;
+        let differences = before.differences(&now);
+        self.config.send_replace(now);
+        Ok(differences)
+    }
+
+    /// Holds what is kept in the home cluster, and says what that changes.
+    fn take_stored(&self, stored: Stored) {
+        let mut unfit = self.unfit.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_known = {
+            let basis = self.basis.lock().unwrap_or_else(PoisonError::into_inner);
+            basis.stored == stored
+        };
+        if is_known || unfit.as_ref() == Some(&stored) {
+            return;
+        }
+        match self.renew(|basis| basis.stored = stored.clone()) {
+            Ok(differences) => {
+                *unfit = None;
+                for difference in differences {
+                    self.output.say(&format!("setting {difference}"));
+                }
+            }
+            Err(fault) => {
+                self.output
+                    .say(&format!("the settings stay as they are: {fault}"));
+                *unfit = Some(stored);
+            }
+        }
     }
 
     /// As a command of this process would be given it.
@@ -75,21 +167,40 @@ impl Service {
 
 /// Serves until it is asked to leave; then the workers checkpoint.
 pub(crate) async fn run(context: &Context, flags: &Flags) -> Result<u8> {
-    let config = Config::load(flags)?;
+    let sources = Sources::load(flags)?;
+    let config = Config::read(&sources, &Stored::new())?;
     let refused =
         |error: std::io::Error| Fault::new(&RUNTIME, format!("{}: {error}", config.listen)).caused_by(error);
     let listener = tokio::net::TcpListener::bind(config.listen)
         .await
         .map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
+    let tls = match &config.access.tls {
+        Some((cert, key)) => Some(Arc::new(Tls::load(cert, key)?)),
+        None => None,
+    };
     let service = Arc::new(Service {
         config: watch::Sender::new(config),
+        basis: Mutex::new(Basis {
+            sources,
+            stored: Stored::new(),
+        }),
+        unfit: Mutex::default(),
+        reports: Reports::default(),
         output: Arc::clone(&context.output),
         interrupt: context.interrupt.clone(),
         seen: Mutex::default(),
     });
-    service.output.say(&format!("listening on http://{address}"));
-    let http = tokio::spawn(http::serve(listener, Arc::clone(&service)));
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    service.output.say(&format!("listening on {scheme}://{address}"));
+    ask_home(&service).await;
+    let options = options(&service.config());
+    let console = Console::new(
+        Arc::clone(&service) as Arc<dyn Host>,
+        options,
+        context.interrupt.watch(),
+    );
+    let http = tokio::spawn(answer(listener, console, tls.clone()));
     let mut tasks: BTreeMap<String, (config::Cluster, JoinHandle<()>)> = BTreeMap::new();
     let mut leaving = Vec::new();
     let mut hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())
@@ -99,7 +210,12 @@ pub(crate) async fn run(context: &Context, flags: &Flags) -> Result<u8> {
         leaving.extend(follow(&service, &mut tasks));
         tokio::select! {
             () = context.interrupt.wait() => break,
-            _ = hangup.recv() => reload(&service, flags),
+            _ = hangup.recv() => {
+                reload(&service, flags);
+                if let Some(Err(fault)) = tls.as_ref().map(|tls| tls.reload()) {
+                    service.output.say(&format!("the certificate stays as it is: {fault}"));
+                }
+            }
         }
     }
     service.output.say("checkpointing, then leaving");
@@ -111,6 +227,41 @@ pub(crate) async fn run(context: &Context, flags: &Flags) -> Result<u8> {
     // A client that never ends its request does not keep us.
     http.abort();
     Ok(DONE)
+}
+
+/// How people come in.
+fn options(config: &Config) -> corridor_console::Options {
+    let access = &config.access;
+    corridor_console::Options {
+        sign_in_hours: i32::try_from(access.sign_in_hours).unwrap_or(i32::MAX),
+        proxy_header: access.proxy_header.clone(),
+        proxy_from: access.proxy_from.clone(),
+        is_secure: access.tls.is_some(),
+    }
+}
+
+async fn answer(listener: tokio::net::TcpListener, console: Arc<Console>, tls: Option<Arc<Tls>>) {
+    if let Err(error) = server::serve(listener, console, tls).await {
+        tracing::warn!(%error, "the HTTP service ended");
+    }
+}
+
+/// What is kept in the home cluster, before anything is begun. Without it the service goes on; its looks ask again.
+async fn ask_home(service: &Service) {
+    let Some(home) = service.config().clusters.into_iter().next() else {
+        return;
+    };
+    let asked = tokio::time::timeout(HOME_MAX, stored::fetch(home.database.as_deref()));
+    let why = match service.interrupt.or(asked).await {
+        None => return,
+        Some(Ok(Ok(stored))) => return service.take_stored(stored),
+        Some(Ok(Err(fault))) => fault.to_string(),
+        Some(Err(_)) => format!("no answer within {} s", HOME_MAX.as_secs()),
+    };
+    let name = home.name;
+    service
+        .output
+        .say(&format!("what is kept in {name} is not known yet: {why}"));
 }
 
 /// One task for each cluster of the settings, and none for others. Returns those that were not wanted any more: they leave.
@@ -141,25 +292,18 @@ fn follow(
 
 /// SIGHUP: the settings again. What cannot be read changes nothing.
 fn reload(service: &Service, flags: &Flags) {
-    let now = match Config::load(flags) {
-        Ok(now) => now,
-        Err(fault) => {
-            service
-                .output
-                .say(&format!("the settings stay as they are: {fault}"));
-            return;
+    let renewed = Sources::load(flags).and_then(|sources| service.renew(|basis| basis.sources = sources));
+    match renewed {
+        Ok(differences) if differences.is_empty() => {
+            service.output.say("read the settings again: nothing has changed");
         }
-    };
-    let before = service.config();
-    let differences = before.differences(&now);
-    if differences.is_empty() {
-        service.output.say("read the settings again: nothing has changed");
+        Ok(differences) => {
+            for difference in differences {
+                service.output.say(&format!("setting {difference}"));
+            }
+        }
+        Err(fault) => service
+            .output
+            .say(&format!("the settings stay as they are: {fault}")),
     }
-    for difference in differences {
-        service.output.say(&format!("setting {difference}"));
-    }
-    if before.listen != now.listen {
-        service.output.say("another address to listen on needs a restart");
-    }
-    service.config.send_replace(now);
 }

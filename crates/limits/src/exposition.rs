@@ -17,26 +17,65 @@ pub const OBJECTS_MAX: usize = 50;
 
 /// The report as OpenMetrics text, with its end mark.
 pub fn openmetrics(report: &Report) -> String {
+    document(&[(None, report)])
+}
+
+/// The reports of several clusters as one document, with its end mark; each series has the label `cluster`.
+pub fn openmetrics_of_clusters(reports: &[(&str, &Report)]) -> String {
+    let labelled: Vec<_> = reports
+        .iter()
+        .map(|(cluster, report)| (Some(*cluster), *report))
+        .collect();
+    document(&labelled)
+}
+
+/// A report, and the name of its cluster where there are several.
+type Labelled<'a> = (Option<&'a str>, &'a Report);
+
+/// All series of one metric stand together, whichever cluster they are of.
+fn document(reports: &[Labelled<'_>]) -> String {
     let mut out = String::new();
-    let mut by_metric: BTreeMap<&str, Vec<&Sample>> = BTreeMap::new();
-    for sample in report.samples.iter().filter(|sample| sample.metric.is_exported) {
-        by_metric.entry(sample.metric.name).or_default().push(sample);
-    }
-    for samples in by_metric.values_mut() {
-        samples.sort_by(|a, b| b.value.total_cmp(&a.value).then_with(|| a.object.cmp(&b.object)));
-        let metric = samples[0].metric;
-        head(&mut out, metric);
-        for sample in samples.iter().take(OBJECTS_MAX) {
-            let label = match sample.object.is_empty() {
-                true => String::new(),
-                false => format!("{{object=\"{}\"}}", escaped(&sample.object)),
-            };
-            let _ = writeln!(out, "corridor_{}{label} {}", series(metric), sample.value + 0.0);
+    let mut by_metric: BTreeMap<&str, Vec<(Option<&str>, Vec<&Sample>)>> = BTreeMap::new();
+    for (cluster, report) in reports {
+        let mut own: BTreeMap<&str, Vec<&Sample>> = BTreeMap::new();
+        for sample in report.samples.iter().filter(|sample| sample.metric.is_exported) {
+            own.entry(sample.metric.name).or_default().push(sample);
+        }
+        for (name, mut samples) in own {
+            samples.sort_by(|a, b| b.value.total_cmp(&a.value).then_with(|| a.object.cmp(&b.object)));
+            by_metric.entry(name).or_default().push((*cluster, samples));
         }
     }
-    findings(&mut out, report);
+    for clusters in by_metric.values() {
+        let metric = clusters[0].1[0].metric;
+        head(&mut out, metric);
+        for (cluster, samples) in clusters {
+            for sample in samples.iter().take(OBJECTS_MAX) {
+                let object = (!sample.object.is_empty()).then_some(("object", sample.object.as_str()));
+                let labels = labels(*cluster, object);
+                let _ = writeln!(out, "corridor_{}{labels} {}", series(metric), sample.value + 0.0);
+            }
+        }
+    }
+    if !reports.is_empty() {
+        findings(&mut out, reports);
+    }
     out.push_str("# EOF\n");
     out
+}
+
+/// `{cluster="main",object="public.t"}`; nothing without any.
+fn labels<'a>(cluster: Option<&'a str>, more: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+    let all: Vec<String> = cluster
+        .map(|cluster| ("cluster", cluster))
+        .into_iter()
+        .chain(more)
+        .map(|(name, value)| format!("{name}=\"{}\"", escaped(value)))
+        .collect();
+    match all.is_empty() {
+        true => String::new(),
+        false => format!("{{{}}}", all.join(",")),
+    }
 }
 
 fn head(out: &mut String, metric: &Metric) {
@@ -62,33 +101,36 @@ fn series(metric: &Metric) -> String {
     }
 }
 
-fn findings(out: &mut String, report: &Report) {
+fn findings(out: &mut String, reports: &[Labelled<'_>]) {
+    let shown = || {
+        reports.iter().flat_map(|(cluster, report)| {
+            let findings = report.findings.iter().take(4 * OBJECTS_MAX);
+            findings.map(|finding| {
+                let more = [("code", finding.code.id), ("object", finding.object.as_str())];
+                (labels(*cluster, more), finding)
+            })
+        })
+    };
     out.push_str("# TYPE corridor_finding gauge\n# HELP corridor_finding How bad a finding is: 1 notice, 2 warning, 3 critical.\n");
-    let shown = || report.findings.iter().take(4 * OBJECTS_MAX);
-    for finding in shown() {
-        let _ = writeln!(
-            out,
-            "corridor_finding{{code=\"{}\",object=\"{}\"}} {}",
-            finding.code.id,
-            escaped(&finding.object),
-            level(finding.severity)
-        );
+    for (labels, finding) in shown() {
+        let _ = writeln!(out, "corridor_finding{labels} {}", level(finding.severity));
     }
     out.push_str("# TYPE corridor_days_left gauge\n# HELP corridor_days_left Days until the limit of a finding is reached, where that is known.\n");
-    for finding in shown() {
+    for (labels, finding) in shown() {
         if let Some(days) = finding.runway.days_mid() {
-            let _ = writeln!(
-                out,
-                "corridor_days_left{{code=\"{}\",object=\"{}\"}} {days}",
-                finding.code.id,
-                escaped(&finding.object)
-            );
+            let _ = writeln!(out, "corridor_days_left{labels} {days}");
         }
     }
     out.push_str("# TYPE corridor_unseen gauge\n# HELP corridor_unseen What the last check could not see.\n");
-    let _ = writeln!(out, "corridor_unseen {}", report.degraded.len());
+    for (cluster, report) in reports {
+        let labels = labels(*cluster, None);
+        let _ = writeln!(out, "corridor_unseen{labels} {}", report.degraded.len());
+    }
     out.push_str("# TYPE corridor_checked_at_seconds gauge\n# UNIT corridor_checked_at_seconds seconds\n# HELP corridor_checked_at_seconds When the last check was, by the server's clock.\n");
-    let _ = writeln!(out, "corridor_checked_at_seconds {}", report.at_s);
+    for (cluster, report) in reports {
+        let labels = labels(*cluster, None);
+        let _ = writeln!(out, "corridor_checked_at_seconds{labels} {}", report.at_s);
+    }
 }
 
 fn level(severity: Severity) -> u8 {

@@ -36,6 +36,7 @@ async fn carry_out(connect: &ConnectOptions, definition: Definition) -> corridor
         connect,
         name: &Name::new(definition.name.as_str())?,
         order: Order::Start,
+        asked: None,
         parameters: &BTreeMap::new(),
         app_version: None,
         mover: None,

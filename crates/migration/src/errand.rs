@@ -5,15 +5,16 @@
 
 use std::time::{Duration, Instant};
 
-use corridor_pg::{ApplicationName, ConnectOptions, Fault, Result, Retry, Session};
+use corridor_pg::{ApplicationName, ConnectOptions, Fault, FaultContext, Isolation, Result, Retry, Session};
 use serde_json::Value;
 use tokio::sync::watch;
 
-use crate::fault::VERB_REFUSED;
-use crate::lease::Tenure;
+use crate::fault::{LEASE_HELD, VERB_REFUSED};
+use crate::lease::{TTL_DEFAULT, Tenure, take, this_process};
+use crate::name::Name;
 use crate::order::{Order, Outcome};
 use crate::state::State;
-use crate::store::{self, Outcome as RequestOutcome, Verification};
+use crate::store::{self, Outcome as RequestOutcome, Request, Verification};
 
 /// Between two looks for an answer, or for the end of a silence.
 const ANSWER_INTERVAL: Duration = Duration::from_millis(100);
@@ -215,6 +216,51 @@ impl Errand<'_> {
         let is_proven = self.waiter.verdict(verdict)?;
         Ok(Some(is_proven))
     }
+}
+
+/// Answers a request that nobody could carry out, for nobody tries it again: as long as it is open, and no worker lives who
+/// would answer it otherwise.
+///
+/// Errors: of the connection; then the request stays open.
+pub async fn turn_down(
+    connect: &ConnectOptions,
+    name: &Name,
+    request: &Request,
+    fault: &Fault,
+) -> Result<()> {
+    let mut session = connect
+        .connect(&ApplicationName::new("control", name.as_str()))
+        .await?;
+    if !matches!(
+        store::outcome(&*session, request.id).await?,
+        RequestOutcome::Open | RequestOutcome::Taken
+    ) {
+        return Ok(());
+    }
+    let Some(migration_id) = store::find(&*session, name).await? else {
+        return Ok(());
+    };
+    let row = session
+        .query_one("select current_user::text", &[])
+        .await
+        .doing(|| "asking who we are")?;
+    let holder = this_process(row.get::<_, &str>(0));
+    let lease = match take(&mut session, migration_id, &holder, TTL_DEFAULT).await {
+        Ok(lease) => lease,
+        // It answers.
+        Err(held) if held.code().id == LEASE_HELD.id => return Ok(()),
+        Err(fault) => return Err(fault),
+    };
+    let answered = async {
+        let tx = session.begin(Isolation::ReadCommitted).await?;
+        if store::hold_open(&tx, request.id).await? {
+            store::answer(&tx, &lease, request.id, &store::refusal(fault)).await?;
+        }
+        tx.commit().await.doing(|| "answering a request")
+    }
+    .await;
+    lease.release(&session).await?;
+    answered
 }
 
 /// Severs a connection that does not answer for [`SILENCE_MAX`]; ends when it is dropped.

@@ -102,6 +102,11 @@ impl Heart {
         *self.pulse.borrow()
     }
 
+    /// Where the next beats' vitals come from, for a task that reports by itself.
+    pub fn vitals(&self) -> watch::Sender<Vitals> {
+        self.vitals.clone()
+    }
+
     /// What the next beats carry.
     pub fn report(&self, vitals: Vitals) {
         self.vitals.send_replace(vitals);

@@ -67,7 +67,8 @@ pub enum Outcome {
         /// Why.
         why: String,
     },
-    /// Interrupted: checkpointed and left; or the wait for another worker was.
+    /// Interrupted: checkpointed and left; or the wait for another worker was. Or a request had been answered by somebody
+    /// else already.
     Interrupted,
 }
 

@@ -85,6 +85,8 @@ pub struct Setting {
     pub set_by: Option<String>,
     /// When.
     pub set_at: Option<String>,
+    /// True when it was set for all migrations, and not for this one.
+    pub is_for_all: bool,
 }
 
 /// Reads the status of one migration, everything from one snapshot.
@@ -96,12 +98,15 @@ pub async fn read(session: &mut Session, name: &Name) -> Result<Status> {
     let worker = Tenure::look(&tx, migration.id).await?;
     let verifications = store::verifications(&tx, migration.id, 0, VERIFICATIONS_MAX).await?;
     let mut stored = store::stored_settings(&tx, migration.id).await?;
+    let mut of_all = store::stored_defaults(&tx).await?;
     tx.commit().await.doing(|| "reading the status")?;
 
     let settings = DEFINITIONS
         .iter()
         .map(|definition| {
-            let set = stored.remove(definition.key);
+            let own = stored.remove(definition.key);
+            let is_for_all = own.is_none() && of_all.contains_key(definition.key);
+            let set = own.or_else(|| of_all.remove(definition.key));
             let (value, set_by, set_at) = match set {
                 Some(set) => (set.value, Some(set.set_by), Some(set.set_at)),
                 None => (definition.default.to_owned(), None, None),
@@ -112,6 +117,7 @@ pub async fn read(session: &mut Session, name: &Name) -> Result<Status> {
                 unit: unit(definition.kind),
                 set_by,
                 set_at,
+                is_for_all,
             }
         })
         .collect();

@@ -7,6 +7,7 @@
 //! - What only informs ([`logs`], [`read_settings`], [`load`]) needs no fence. What asks ([`ask`], [`set`]) needs none
 //!   either: it never touches data.
 
+mod audit;
 mod journal;
 mod request;
 mod setting_row;
@@ -26,12 +27,16 @@ use crate::name::Name;
 use crate::operation::OperationState;
 use crate::state::State;
 
+pub use audit::audit;
 pub(crate) use journal::append_plain as journal_append;
 pub use journal::{Entry, JOURNAL_ENTRIES_MAX, logs, note};
 pub use request::{
-    Outcome, REQUESTS_KEPT_MAX, REQUESTS_OPEN_MAX, Request, answer, ask, outcome, take_requests, withdraw,
+    Outcome, REQUESTS_KEPT_MAX, REQUESTS_OPEN_MAX, Request, Unworked, answer, ask, hold_open, is_refusal,
+    outcome, refusal, take_requests, unworked_requests, withdraw,
 };
-pub use setting_row::{StoredSetting, read_settings, set, stored_settings, unset};
+pub use setting_row::{
+    StoredSetting, read_settings, set, set_default, stored_defaults, stored_settings, unset, unset_default,
+};
 pub use transition::{
     Applied, apply, note_operation_progress, read_state, repeat_operation, undo_operation,
     write_operation_progress,
@@ -243,6 +248,15 @@ async fn missing(client: &impl GenericClient, name: &Name) -> Result<Fault> {
     let names: Vec<&str> = rows.iter().map(|row| row.get("name")).collect();
     let suggestions = did_you_mean(&near(name.as_str(), names));
     Ok(Fault::new(&NO_SUCH_MIGRATION, format!("{name}{suggestions}")))
+}
+
+/// The id of a migration, whatever became of its plan.
+pub async fn find(client: &impl GenericClient, name: &Name) -> Result<Option<i64>> {
+    let row = client
+        .query_opt(include_str!("../sql/store/find.sql"), &[&name.as_str()])
+        .await
+        .doing(|| format!("looking for migration {name}"))?;
+    Ok(row.map(|row| row.get("id")))
 }
 
 /// Reads one migration and checks its plan against the digest.

@@ -46,7 +46,12 @@ struct Watch<'a> {
     left_out: Vec<(&'static str, usize)>,
     alerts: Alerts,
     webhook: Option<Webhook>,
+    /// Hears each report, and that somebody else collects.
+    listener: Option<&'a Listener>,
 }
+
+/// Who hears what was found; nothing, when another collector has its turn.
+pub(crate) type Listener = dyn Fn(Option<Report>) + Send + Sync;
 
 /// What a round came to.
 enum Round {
@@ -56,7 +61,7 @@ enum Round {
 }
 
 /// Collects until it is asked to leave; with `--once`, one time.
-pub(crate) async fn run(context: &Context, args: &args::Watch) -> Result<u8> {
+pub(crate) async fn run(context: &Context, args: &args::Watch, listener: Option<&Listener>) -> Result<u8> {
     super::check::known(&args.only)?;
     let mut watch = Watch {
         context,
@@ -77,6 +82,7 @@ pub(crate) async fn run(context: &Context, args: &args::Watch) -> Result<u8> {
         left_out: Vec::new(),
         alerts: Alerts::default(),
         webhook: args.webhook.clone().map(Webhook::new),
+        listener,
     };
     let outcome = match args.once {
         true => context
@@ -131,6 +137,7 @@ impl Watch<'_> {
         let mut session = self.connect().await?;
         self.make_schema(&mut session).await?;
         let Some(lease) = self.turn(&session).await? else {
+            self.hear(None);
             return Ok(Round::NotOurTurn);
         };
         let begun = Instant::now();
@@ -141,6 +148,7 @@ impl Watch<'_> {
         let Some(kept) = self.as_about_rights(&session, kept).await? else {
             // Somebody thought us dead and took over.
             self.lease = None;
+            self.hear(None);
             self.say(&Line::taken_over());
             return Ok(Round::NotOurTurn);
         };
@@ -151,7 +159,14 @@ impl Watch<'_> {
         self.has_worked = true;
         self.say(&Line::checked(&report, kept.figures, begun.elapsed()));
         self.say_left_out(kept);
+        self.hear(Some(report));
         Ok(Round::Kept)
+    }
+
+    fn hear(&self, report: Option<Report>) {
+        if let Some(listener) = self.listener {
+            listener(report);
+        }
     }
 
     async fn connect(&self) -> Result<Session> {

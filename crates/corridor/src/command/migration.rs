@@ -230,6 +230,7 @@ async fn carry_with(
         connect: &connect,
         name,
         order,
+        asked: None,
         parameters,
         app_version,
         mover: Some(&mover),

@@ -19,6 +19,8 @@ pub(crate) struct SettingDocument<'a> {
     kind: Kind,
     set_by: Option<&'a str>,
     set_at: Option<&'a str>,
+    /// It was set for all migrations.
+    is_for_all: bool,
     doc: &'static str,
 }
 
@@ -29,12 +31,30 @@ impl SettingDocument<'_> {
     }
 }
 
+/// What was set, for one migration and for all.
+#[derive(Debug, Default)]
+pub(crate) struct Stored {
+    /// For this one; of none when all are looked at.
+    pub(crate) own: BTreeMap<String, StoredSetting>,
+    pub(crate) of_all: BTreeMap<String, StoredSetting>,
+}
+
+impl Stored {
+    /// What holds, when somebody has set it, and whether that was for all.
+    pub(crate) fn get(&self, key: &str) -> (Option<&StoredSetting>, bool) {
+        match (self.own.get(key), self.of_all.get(key)) {
+            (None, Some(set)) => (Some(set), true),
+            (own, _) => (own, false),
+        }
+    }
+}
+
 /// All settings as JSON.
-pub(crate) fn documents(stored: &BTreeMap<String, StoredSetting>) -> Vec<SettingDocument<'_>> {
+pub(crate) fn documents(stored: &Stored) -> Vec<SettingDocument<'_>> {
     DEFINITIONS
         .iter()
         .map(|definition| {
-            let set = stored.get(definition.key);
+            let (set, is_for_all) = stored.get(definition.key);
             SettingDocument {
                 key: definition.key,
                 value: set.map_or(definition.default, |s| &s.value),
@@ -42,6 +62,7 @@ pub(crate) fn documents(stored: &BTreeMap<String, StoredSetting>) -> Vec<Setting
                 kind: definition.kind,
                 set_by: set.map(|s| s.set_by.as_str()),
                 set_at: set.map(|s| s.set_at.as_str()),
+                is_for_all,
                 doc: definition.doc,
             }
         })
@@ -49,17 +70,18 @@ pub(crate) fn documents(stored: &BTreeMap<String, StoredSetting>) -> Vec<Setting
 }
 
 /// All settings, each with its value, who set it, and what it means.
-pub(crate) fn list(stored: &BTreeMap<String, StoredSetting>) -> String {
+pub(crate) fn list(stored: &Stored) -> String {
     let parts: Vec<String> = DEFINITIONS
         .iter()
         .map(|definition| {
-            let set = stored.get(definition.key);
+            let (set, is_for_all) = stored.get(definition.key);
             let value = set.map_or(definition.default, |s| &s.value);
             let origin = match set {
                 Some(set) => {
                     let default = with_unit(definition, definition.default);
+                    let whom = if is_for_all { "set for all" } else { "set" };
                     format!(
-                        "set by {}, {}; default {default}",
+                        "{whom} by {}, {}; default {default}",
                         set.set_by,
                         moment(&set.set_at)
                     )

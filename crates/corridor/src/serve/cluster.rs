@@ -4,17 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use corridor_console::host::Seen;
+use corridor_migration::data::fault::OUTCOME_UNKNOWN;
 use corridor_migration::data::readiness::{self, Answer};
 use corridor_migration::data::{self, shelf};
+use corridor_migration::lease::this_process;
 use corridor_migration::store::{self, Summary};
-use corridor_migration::{Order, State, Wait, schema};
+use corridor_migration::{Course, Order, State, Verb, Wait, schema};
 use corridor_pg::{ApplicationName, ConnectOptions, FaultContext, Result, Session};
-use serde::Serialize;
+use serde_json::json;
 
 use super::alert::{Alerts, Happening};
 use super::config::{Cluster, Config};
-use super::worker::{Job, Worker};
-use super::{Service, window};
+use super::pace::Pace;
+use super::worker::{Collecting, Job, Worker};
+use super::{Service, stored, window};
 use crate::interrupt::Interrupt;
 
 /// Between two looks.
@@ -31,32 +35,26 @@ const REST_FIRST: Duration = Duration::from_secs(1);
 /// At most so long. Whoever works for longer came to something.
 const REST_MAX: Duration = Duration::from_secs(5 * 60);
 
-/// How a cluster looked.
-#[derive(Debug, Clone, Default, Serialize)]
-pub(crate) struct Seen {
-    /// When, in seconds since 1970.
-    pub(crate) at_s: f64,
-    /// Why it could not be looked at.
-    pub(crate) fault: Option<String>,
-    /// What is there.
-    pub(crate) migrations: Vec<Summary>,
-    /// What this service works there.
-    pub(crate) workers: Vec<String>,
-}
-
 /// One cluster, looked after.
 struct Watch {
     service: Arc<Service>,
     cluster: Cluster,
     session: Option<Session>,
+    /// Keeps the history, when the settings say so; the sender asks it to leave.
+    collector: Option<(tokio::sync::watch::Sender<bool>, Collecting)>,
+    pace: Pace,
     workers: BTreeMap<String, Worker>,
     /// What its workers listen to.
     interrupt: Interrupt,
     /// How often in a row a worker of a migration came to nothing, and when the next one may begin.
     rests: BTreeMap<String, (u32, Instant)>,
+    /// The same of a request that stays open.
+    asked: BTreeMap<i64, (u32, Instant)>,
     alerts: Alerts,
     /// How often a failed one was resumed by itself, and when it may be again.
     retries: BTreeMap<i64, (u32, Instant)>,
+    /// Failed ones that were asked to go back; a refusal is not asked for again.
+    asked_back: BTreeSet<i64>,
     /// What was refused when it was to be started, said once; and when it is asked again.
     refused: BTreeMap<String, (String, Instant)>,
 }
@@ -64,23 +62,24 @@ struct Watch {
 /// Looks after a cluster until it is not wanted any more or the service leaves.
 pub(super) async fn watch(service: Arc<Service>, cluster: Cluster) {
     let (leave, interrupt) = service.interrupt.branch();
-    let collector = service
-        .config()
-        .is_collecting
-        .then(|| super::worker::collect(&service, &interrupt, &cluster));
     let mut watch = Watch {
         service,
         cluster,
         session: None,
+        collector: None,
+        pace: Pace::default(),
         workers: BTreeMap::new(),
         interrupt,
         rests: BTreeMap::new(),
+        asked: BTreeMap::new(),
         alerts: Alerts::default(),
         retries: BTreeMap::new(),
+        asked_back: BTreeSet::new(),
         refused: BTreeMap::new(),
     };
     let mut has_failed = false;
     while watch.is_wanted() {
+        watch.follow_collect();
         let looked = tokio::time::timeout(LOOK_MAX, watch.look()).await;
         let fault = match looked {
             Ok(Ok(())) => None,
@@ -105,7 +104,7 @@ pub(super) async fn watch(service: Arc<Service>, cluster: Cluster) {
     for (_, worker) in std::mem::take(&mut watch.workers) {
         worker.leave().await;
     }
-    if let Some(collector) = collector {
+    if let Some((_, collector)) = watch.collector {
         collector.leave().await;
     }
 }
@@ -113,6 +112,27 @@ pub(super) async fn watch(service: Arc<Service>, cluster: Cluster) {
 impl Watch {
     fn is_wanted(&self) -> bool {
         !self.service.interrupt.is_asked() && self.service.config.borrow().clusters.contains(&self.cluster)
+    }
+
+    /// The collector as the settings say now.
+    fn follow_collect(&mut self) {
+        let is_wanted = self.service.config.borrow().is_collecting;
+        match (self.collector.take(), is_wanted) {
+            (None, true) => {
+                let (leave, interrupt) = self.interrupt.branch();
+                let collecting = super::worker::collect(&self.service, &interrupt, &self.cluster);
+                self.collector = Some((leave, collecting));
+            }
+            (Some((leave, collecting)), false) => {
+                leave.send_replace(true);
+                let (service, name) = (Arc::clone(&self.service), self.cluster.name.clone());
+                tokio::spawn(async move {
+                    collecting.leave().await;
+                    service.forget_report(&name);
+                });
+            }
+            (collector, _) => self.collector = collector,
+        }
     }
 
     fn say(&self, words: &str) {
@@ -130,12 +150,16 @@ impl Watch {
             fault,
             migrations,
             workers: self.workers.keys().cloned().collect(),
+            findings: self
+                .service
+                .reports()
+                .get(&self.cluster.name)
+                .map(|report| report.findings.clone()),
         };
         self.service.note(&self.cluster, seen);
     }
 
     async fn look(&mut self) -> Result<()> {
-        let config = self.service.config();
         let mut session = match self.session.take().filter(|session| !session.is_closed()) {
             Some(session) => session,
             None => {
@@ -145,14 +169,23 @@ impl Watch {
         };
         let mut migrations = Vec::new();
         if schema::exists(&*session).await? {
+            if self.service.is_home(&self.cluster) {
+                self.service.take_stored(stored::read(&*session).await?);
+            }
+            let config = self.service.config();
             migrations = store::list(&*session).await?;
             self.end_workers();
+            // First: whoever asked for something shall not find it taken up for something else.
+            self.take_requests(&config, &session).await?;
             self.work(&config, &migrations);
-            self.take_starts(&config, &mut session, &migrations).await?;
+            if config.is_auto_rollback {
+                self.roll_back(&config, &session, &migrations).await?;
+            }
             if config.is_auto_start && window::is_open(&config.windows) {
                 self.start_due(&config, &mut session).await?;
             }
             self.tell(&config, &session, &migrations).await?;
+            self.pace.note(&session, &migrations).await?;
         }
         self.note(None, migrations);
         self.session = Some(session);
@@ -185,15 +218,7 @@ impl Watch {
     /// The same is not begun again and again: what is refused once is refused a second later as well.
     fn rest(&mut self, name: String) {
         let now = Instant::now();
-        let (count, until) = self.rests.entry(name).or_insert((0, now));
-        // Whoever worked for long came to something.
-        *count = if now.duration_since(*until) > REST_MAX {
-            0
-        } else {
-            *count + 1
-        };
-        let rest = REST_FIRST * 2u32.saturating_pow((*count).min(10));
-        *until = now + rest.min(REST_MAX);
+        rest(self.rests.entry(name).or_insert((0, now)));
     }
 
     fn is_resting(&self, name: &str) -> bool {
@@ -239,12 +264,41 @@ impl Watch {
         true
     }
 
+    /// Asks for the way back of a person's own migrations that have failed, when their retries are used up. A request and not a
+    /// deed: it is granted where everything that was begun can be undone, and answered with why not elsewhere.
+    async fn roll_back(&mut self, config: &Config, session: &Session, migrations: &[Summary]) -> Result<()> {
+        self.asked_back.retain(|id| {
+            migrations
+                .iter()
+                .any(|one| one.id == *id && is_failed_forward(one))
+        });
+        for one in migrations.iter().filter(|one| is_failed_forward(one)) {
+            let retries = self.retries.get(&one.id).map_or(0, |(count, _)| *count);
+            let is_worked = one.is_worker_alive || self.workers.contains_key(one.name.as_str());
+            if retries < config.retries || is_worked || !self.asked_back.insert(one.id) {
+                continue;
+            }
+            let State::Failed { code, .. } = &one.state else {
+                continue;
+            };
+            let argument = json!({ "why": format!("auto_rollback, after {code}") });
+            let by = this_process("service");
+            store::ask(&**session, one.id, Verb::Rollback, &argument, &by).await?;
+        }
+        Ok(())
+    }
+
     fn begin(&mut self, config: &Config, job: Job) -> bool {
         let name = job.name.to_string();
         if self.workers.len() >= config.workers || self.is_resting(&name) {
             return false;
         }
         self.say(&format!("{name}: {}", job.order.verb()));
+        self.spawn(config, job)
+    }
+
+    fn spawn(&mut self, config: &Config, job: Job) -> bool {
+        let name = job.name.to_string();
         match Worker::start(
             &self.service,
             &self.interrupt,
@@ -263,33 +317,30 @@ impl Watch {
         }
     }
 
-    /// What somebody has left to a service: `--detach`.
-    async fn take_starts(
-        &mut self,
-        config: &Config,
-        session: &mut Session,
-        migrations: &[Summary],
-    ) -> Result<()> {
-        for one in migrations.iter().filter(|one| one.state == State::Planned) {
-            let row = session
-                .query_opt(include_str!("../../sql/serve/start_request.sql"), &[&one.id])
-                .await
-                .doing(|| "looking for what is to be started")?;
-            let Some(row) = row else { continue };
-            let name = one.name.as_str();
-            let is_full = self.workers.len() >= config.workers;
-            if is_full || self.workers.contains_key(name) || self.is_resting(name) {
+    /// What somebody has asked for and no worker can take, for none lives: `--detach`, the console, or a worker that died
+    /// over it. A service that dies before it is granted has lost nothing; of two that see it at once, the lease and the row
+    /// let one grant it.
+    async fn take_requests(&mut self, config: &Config, session: &Session) -> Result<()> {
+        let unworked = store::unworked_requests(&**session).await?;
+        self.asked
+            .retain(|id, _| unworked.iter().any(|one| one.request.id == *id));
+        for one in unworked {
+            let id = one.request.id;
+            let is_resting = self
+                .asked
+                .get(&id)
+                .is_some_and(|(_, until)| Instant::now() < *until);
+            // What ends something, or goes on with it, does not wait behind other work: a person waits.
+            let is_full = self.workers.len() >= config.workers
+                && matches!(one.request.verb, Verb::Start | Verb::Resume);
+            if is_resting || is_full || self.workers.contains_key(one.name.as_str()) {
                 continue;
             }
-            // The wish stays until the state has left `planned`: a service that dies in between has lost nothing. Of two that
-            // see it at once, the lease lets one begin; a worker answers what is left of it.
-            let argument: &str = row.get("argument");
-            let mut job = Job::new(one.name.clone(), &one.kind, Order::Start);
-            job.parameters = serde_json::from_str::<serde_json::Value>(argument)
-                .ok()
-                .and_then(|argument| serde_json::from_value(argument.get("parameters")?.clone()).ok())
-                .unwrap_or_default();
-            self.begin(config, job);
+            // Whatever comes of it, the same request is not tried again at once.
+            rest(self.asked.entry(id).or_insert((0, Instant::now())));
+            let by = &one.request.asked_by;
+            self.say(&format!("{}: {}, asked by {by}", one.name, one.request.verb));
+            self.spawn(config, Job::asked(one));
         }
         Ok(())
     }
@@ -375,6 +426,31 @@ impl Watch {
         }
         Ok(())
     }
+}
+
+/// What can be asked to go back by itself. Not one whose operation may or may not be done: a person looks first.
+fn is_failed_forward(one: &Summary) -> bool {
+    match &one.state {
+        State::Failed {
+            code,
+            course: Course::Forward,
+            ..
+        } => one.kind == data::KIND && code != OUTCOME_UNKNOWN.id,
+        _ => false,
+    }
+}
+
+/// One more that came to nothing; twice as long until the next.
+fn rest((count, until): &mut (u32, Instant)) {
+    let now = Instant::now();
+    // Whoever worked for long came to something.
+    *count = if now.duration_since(*until) > REST_MAX {
+        0
+    } else {
+        *count + 1
+    };
+    let rest = REST_FIRST * 2u32.saturating_pow((*count).min(10));
+    *until = now + rest.min(REST_MAX);
 }
 
 /// Who is told hears it beside the work; a receiver that is away is tried again a few times.

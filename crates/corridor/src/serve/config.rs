@@ -1,8 +1,10 @@
-//! The service's settings: a file, the environment, flags; each value knows where it came from. Pure but for [`Config::load`].
+//! The service's settings: a file, what is kept in the home cluster, the environment, flags; each value knows where it came from.
+//! Pure but for [`Sources::load`].
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::net::IpAddr;
+use std::path::PathBuf;
 
 use corridor_pg::near::{did_you_mean, near};
 use corridor_pg::{ConnectOptions, Fault, Result};
@@ -24,6 +26,13 @@ pub(crate) enum Origin {
     Default,
     /// The file.
     File(PathBuf),
+    /// Kept in the home cluster, for all services of it.
+    Stored {
+        /// Who changed it.
+        by: String,
+        /// When; RFC 3339, UTC.
+        at: String,
+    },
     /// A variable of the environment.
     Environment(String),
     /// The command line.
@@ -35,6 +44,7 @@ impl fmt::Display for Origin {
         match self {
             Origin::Default => f.write_str("default"),
             Origin::File(path) => write!(f, "{}", path.display()),
+            Origin::Stored { by, at } => write!(f, "set by {by}, {at}"),
             Origin::Environment(name) => write!(f, "environment, {name}"),
             Origin::Flag(name) => write!(f, "command line, {name}"),
         }
@@ -50,65 +60,127 @@ pub(crate) struct Shown {
     pub(crate) origin: Origin,
 }
 
+/// A value that is kept in the home cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StoredValue {
+    pub(crate) value: String,
+    pub(crate) by: String,
+    /// RFC 3339, UTC.
+    pub(crate) at: String,
+}
+
+/// What is kept in the home cluster, by key.
+pub(crate) type Stored = BTreeMap<String, StoredValue>;
+
 /// Settings of the service.
 struct Definition {
     key: &'static str,
     default: &'static str,
     /// What it does.
     doc: &'static str,
+    /// It says who may change the others, or holds from a restart on: never kept in the database.
+    is_fixed: bool,
+}
+
+const fn open(key: &'static str, default: &'static str, doc: &'static str) -> Definition {
+    Definition {
+        key,
+        default,
+        doc,
+        is_fixed: false,
+    }
+}
+
+const fn fixed(key: &'static str, default: &'static str, doc: &'static str) -> Definition {
+    Definition {
+        key,
+        default,
+        doc,
+        is_fixed: true,
+    }
 }
 
 const DEFINITIONS: &[Definition] = &[
-    Definition {
-        key: "listen",
-        default: "127.0.0.1:8765",
-        doc: "Address of the HTTP service. Bound to this machine unless told otherwise.",
-    },
-    Definition {
-        key: "app_version",
-        default: "",
-        doc: "The application's version; migrations for other versions are not started.",
-    },
-    Definition {
-        key: "auto_start",
-        default: "false",
-        doc: "Start what is due by itself: needed, in range, and what it depends on is done.",
-    },
-    Definition {
-        key: "windows",
-        default: "",
-        doc: "Times of the day, local, in which something may be started by itself: 22:00-06:00, 12:00-13:00.",
-    },
-    Definition {
-        key: "workers",
-        default: "4",
-        doc: "Migrations of one cluster that this service works at a time.",
-    },
-    Definition {
-        key: "retries",
-        default: "0",
-        doc: "How often a failed migration is resumed by itself, after a minute, two, four…",
-    },
-    Definition {
-        key: "collect",
-        default: "true",
-        doc: "Keep the history that `corridor check` forecasts from, as `corridor watch` does.",
-    },
-    Definition {
-        key: "alerts.webhook",
-        default: "",
-        doc: "Address that is told of failures, stalls and completions as JSON.",
-    },
-    Definition {
-        key: "alerts.slack",
-        default: "",
-        doc: "The same as a text, for an incoming webhook of a chat.",
-    },
-    Definition {
-        key: "alerts.stall_minutes",
-        default: "15",
-        doc: "Work that does not move for so long is told as stalled.",
-    },
+    fixed(
+        "listen",
+        "127.0.0.1:8765",
+        "Address of the HTTP service. Bound to this machine unless told otherwise.",
+    ),
+    open(
+        "app_version",
+        "",
+        "The application's version; migrations for other versions are not started.",
+    ),
+    open(
+        "auto_start",
+        "false",
+        "Start what is due by itself: needed, in range, and what it depends on is done.",
+    ),
+    open(
+        "auto_rollback",
+        "false",
+        "Roll a failed migration of your own back by itself, when its retries are used up and all that was begun can be undone.",
+    ),
+    open(
+        "windows",
+        "",
+        "Times of the day, local, in which something may be started by itself: 22:00-06:00, 12:00-13:00.",
+    ),
+    open(
+        "workers",
+        "4",
+        "Migrations of one cluster that this service works at a time.",
+    ),
+    open(
+        "retries",
+        "0",
+        "How often a failed migration is resumed by itself, after a minute, two, four…",
+    ),
+    open(
+        "collect",
+        "true",
+        "Keep the history that `corridor check` forecasts from, as `corridor watch` does.",
+    ),
+    open(
+        "alerts.webhook",
+        "",
+        "Address that is told of failures, stalls and completions as JSON.",
+    ),
+    open(
+        "alerts.slack",
+        "",
+        "The same as a text, for an incoming webhook of a chat.",
+    ),
+    open(
+        "alerts.stall_minutes",
+        "15",
+        "Work that does not move for so long is told as stalled.",
+    ),
+    fixed(
+        "console.proxy_header",
+        "",
+        "Header in which a trusted proxy names who is signed in; empty: no proxy is trusted.",
+    ),
+    fixed(
+        "console.proxy_from",
+        "127.0.0.1,::1",
+        "Addresses from which that header is believed, with commas between them.",
+    ),
+    fixed(
+        "console.sign_in_hours",
+        "12",
+        "How long somebody stays signed in to the console.",
+    ),
+    fixed(
+        "tls.cert",
+        "",
+        "File with the certificate chain of the HTTP service (PEM); holds from a restart on.",
+    ),
+    fixed(
+        "tls.key",
+        "",
+        "File with its private key (PEM); holds from a restart on.",
+    ),
 ];
 
 /// What a cluster is called, and where it is.
@@ -124,6 +196,7 @@ pub(crate) struct Config {
     pub(crate) listen: std::net::SocketAddr,
     pub(crate) app_version: Option<Version>,
     pub(crate) is_auto_start: bool,
+    pub(crate) is_auto_rollback: bool,
     pub(crate) windows: Vec<Window>,
     pub(crate) workers: usize,
     pub(crate) retries: u32,
@@ -131,9 +204,22 @@ pub(crate) struct Config {
     pub(crate) webhook: Option<String>,
     pub(crate) slack: Option<String>,
     pub(crate) stall_minutes: u64,
+    pub(crate) access: Access,
     pub(crate) clusters: Vec<Cluster>,
     /// Every value with its origin.
     pub(crate) shown: Vec<Shown>,
+}
+
+/// Who is let in, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Access {
+    /// The header of a trusted proxy.
+    pub(crate) proxy_header: Option<String>,
+    /// Who may send it.
+    pub(crate) proxy_from: Vec<IpAddr>,
+    pub(crate) sign_in_hours: u64,
+    /// Certificate chain and key.
+    pub(crate) tls: Option<(PathBuf, PathBuf)>,
 }
 
 /// What stands on the command line.
@@ -144,9 +230,18 @@ pub(crate) struct Flags {
     pub(crate) database: Option<String>,
 }
 
-impl Config {
-    /// Reads the file, the environment and the flags.
-    pub(crate) fn load(flags: &Flags) -> Result<Config> {
+/// What settings are read from, but for what is kept in the home cluster.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Sources {
+    path: PathBuf,
+    text: String,
+    environment: BTreeMap<String, String>,
+    flags: Flags,
+}
+
+impl Sources {
+    /// Reads the file and the environment.
+    pub(crate) fn load(flags: &Flags) -> Result<Sources> {
         let (path, text) = match &flags.config {
             Some(path) => {
                 let text = std::fs::read_to_string(path)
@@ -162,16 +257,34 @@ impl Config {
                 (path, text)
             }
         };
-        Config::read(&path, &text, &std::env::vars().collect(), flags)
+        Ok(Sources {
+            path,
+            text,
+            environment: std::env::vars().collect(),
+            flags: flags.clone(),
+        })
     }
 
-    /// The same from what was read.
-    pub(crate) fn read(
-        path: &Path,
-        text: &str,
-        environment: &BTreeMap<String, String>,
-        flags: &Flags,
-    ) -> Result<Config> {
+    #[cfg(test)]
+    pub(crate) fn of(path: &str, text: &str, environment: BTreeMap<String, String>, flags: Flags) -> Sources {
+        Sources {
+            path: path.into(),
+            text: text.to_owned(),
+            environment,
+            flags,
+        }
+    }
+}
+
+impl Config {
+    /// Settles each value: the command line before the environment, before what is kept, before the file, before the default.
+    pub(crate) fn read(sources: &Sources, stored: &Stored) -> Result<Config> {
+        let Sources {
+            path,
+            text,
+            environment,
+            flags,
+        } = sources;
         let bad = |why: String| Fault::new(&BAD_CONFIG, format!("{}: {why}", path.display()));
         let table: Table = text
             .parse()
@@ -191,6 +304,9 @@ impl Config {
                 (value, Origin::Flag(format!("--{key}")))
             } else if let Some(value) = environment.get(&variable) {
                 (value.clone(), Origin::Environment(variable))
+            } else if let Some(kept) = stored.get(key).filter(|_| !definition.is_fixed) {
+                let (by, at) = (kept.by.clone(), kept.at.clone());
+                (kept.value.clone(), Origin::Stored { by, at })
             } else if let Some(value) = flat.get(key) {
                 (value.clone(), Origin::File(path.to_owned()))
             } else {
@@ -214,7 +330,7 @@ impl Config {
                 name: "main".to_owned(),
                 database: flags.database.clone(),
             });
-            match flags.database {
+            match &flags.database {
                 Some(_) => Origin::Flag("--database".to_owned()),
                 None => Origin::Default,
             }
@@ -232,6 +348,17 @@ impl Config {
         let mut config = build(&values, clusters)?;
         config.shown = shown;
         Ok(config)
+    }
+
+    /// Refuses to change what the command line or the environment fixes: the change would not hold.
+    pub(crate) fn refuse_fixed(&self, key: &str) -> Result<()> {
+        match self.shown.iter().find(|one| one.key == key) {
+            Some(one) if is_fixed(one) => Err(Fault::new(
+                &BAD_CONFIG,
+                format!("{key} is fixed by the {}; change it there", one.origin),
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// What differs, for whoever reads the log after a reload: key, before, now.
@@ -269,8 +396,32 @@ pub(crate) fn doc(key: &str) -> &'static str {
         .map_or("A database.", |definition| definition.doc)
 }
 
+/// Refuses a key that is unknown or is never kept in the database.
+pub(crate) fn check_key(key: &str) -> Result<()> {
+    let known = || DEFINITIONS.iter().map(|definition| definition.key);
+    match DEFINITIONS.iter().find(|definition| definition.key == key) {
+        Some(definition) if definition.is_fixed => Err(Fault::new(
+            &BAD_CONFIG,
+            format!("{key} is not changed while the service runs: set it in its file, and restart it"),
+        )),
+        Some(_) => Ok(()),
+        None => {
+            let suggestions = did_you_mean(&near(key, known()));
+            Err(Fault::new(
+                &BAD_CONFIG,
+                format!("there is no setting {key}{suggestions}"),
+            ))
+        }
+    }
+}
+
+/// True for what the command line or the environment fixes, and for what is never changed while the service runs.
+pub(crate) fn is_fixed(shown: &Shown) -> bool {
+    matches!(shown.origin, Origin::Flag(_) | Origin::Environment(_)) || check_key(&shown.key).is_err()
+}
+
 /// Addresses of webhooks are secrets.
-fn concealed(key: &str, value: &str) -> String {
+pub(crate) fn concealed(key: &str, value: &str) -> String {
     match (key, value.is_empty()) {
         ("alerts.webhook" | "alerts.slack", false) => {
             let host = value.split('/').nth(2).unwrap_or_default();
@@ -280,6 +431,9 @@ fn concealed(key: &str, value: &str) -> String {
         _ => value.to_owned(),
     }
 }
+
+/// Tables of the file that hold settings.
+const TABLES: &[&str] = &["alerts", "console", "tls"];
 
 fn flatten(
     table: &Table,
@@ -295,7 +449,9 @@ fn flatten(
     for (key, value) in table {
         let full = format!("{prefix}{key}");
         match value {
-            Value::Table(inner) if full == "alerts" => flatten(inner, "alerts.", flat, clusters)?,
+            Value::Table(inner) if TABLES.contains(&full.as_str()) => {
+                flatten(inner, &format!("{full}."), flat, clusters)?;
+            }
             Value::Array(all) if full == "clusters" => {
                 for one in all {
                     clusters.push(cluster(one)?);
@@ -391,12 +547,44 @@ fn build(values: &BTreeMap<&str, (String, Origin)>, clusters: Vec<Cluster>) -> R
         .map(Window::parse)
         .collect::<std::result::Result<Vec<_>, String>>()
         .map_err(|why| bad("windows", why))?;
+    let proxy_header = match text("console.proxy_header") {
+        "" => None,
+        text if text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') =>
+        {
+            Some(text.to_owned())
+        }
+        _ => {
+            return Err(bad(
+                "console.proxy_header",
+                "the name of a header, such as X-Forwarded-User".to_owned(),
+            ));
+        }
+    };
+    let proxy_from = text("console.proxy_from")
+        .split(',')
+        .map(|text| text.trim().parse())
+        .collect::<std::result::Result<Vec<IpAddr>, _>>()
+        .map_err(|_| {
+            bad(
+                "console.proxy_from",
+                "IP addresses with commas between them".to_owned(),
+            )
+        })?;
+    let tls = match (text("tls.cert"), text("tls.key")) {
+        ("", "") => None,
+        ("", _) => return Err(bad("tls.cert", "tls.key needs a certificate".to_owned())),
+        (_, "") => return Err(bad("tls.key", "tls.cert needs a key".to_owned())),
+        (cert, key) => Some((PathBuf::from(cert), PathBuf::from(key))),
+    };
     Ok(Config {
         listen: text("listen")
             .parse()
             .map_err(|_| bad("listen", "an address and a port, 127.0.0.1:8765".to_owned()))?,
         app_version,
         is_auto_start: switch("auto_start")?,
+        is_auto_rollback: switch("auto_rollback")?,
         windows,
         workers: number("workers", 1, 64)? as usize,
         retries: number("retries", 0, 100)? as u32,
@@ -404,84 +592,16 @@ fn build(values: &BTreeMap<&str, (String, Origin)>, clusters: Vec<Cluster>) -> R
         webhook: address("alerts.webhook")?,
         slack: address("alerts.slack")?,
         stall_minutes: number("alerts.stall_minutes", 1, 10_080)?,
+        access: Access {
+            proxy_header,
+            proxy_from,
+            sign_in_hours: number("console.sign_in_hours", 1, 8_760)?,
+            tls,
+        },
         clusters,
         shown: Vec::new(),
     })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(text: &str, environment: &[(&str, &str)], flags: &Flags) -> Result<Config> {
-        let environment = environment
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-            .collect();
-        Config::read(Path::new("corridor.toml"), text, &environment, flags)
-    }
-
-    fn origin(config: &Config, key: &str) -> String {
-        let shown = config.shown.iter().find(|shown| shown.key == key).unwrap();
-        format!("{} from {}", shown.value, shown.origin)
-    }
-
-    #[test]
-    fn each_value_knows_where_it_came_from_and_the_nearest_wins() {
-        let text = "listen = \"127.0.0.1:1\"\nworkers = 7\nauto_start = true\nwindows = [\"22:00-06:00\"]\n\
-                    [alerts]\nwebhook = \"https://u:secret@example.org/T0/secret\"\n\
-                    [[clusters]]\nname = \"main\"\ndatabase = \"postgres://u:secret@h/db\"";
-        let flags = Flags {
-            listen: Some("127.0.0.1:3".to_owned()),
-            ..Flags::default()
-        };
-        let config = read(
-            text,
-            &[("CORRIDOR_LISTEN", "127.0.0.1:2"), ("CORRIDOR_WORKERS", "2")],
-            &flags,
-        )
-        .unwrap();
-        assert_eq!(
-            origin(&config, "listen"),
-            "127.0.0.1:3 from command line, --listen"
-        );
-        assert_eq!(origin(&config, "workers"), "2 from environment, CORRIDOR_WORKERS");
-        assert_eq!(origin(&config, "auto_start"), "true from corridor.toml");
-        assert_eq!(origin(&config, "collect"), "true from default");
-        assert!(config.shown.iter().all(|shown| !shown.value.contains("secret")));
-        assert_eq!(config.windows.len(), 1);
-        let other = read(&text.replace('7', "9"), &[], &flags).unwrap();
-        assert_eq!(
-            config.differences(&other),
-            ["workers: 2 is now 9 (corridor.toml)"]
-        );
-    }
-
-    #[test]
-    fn what_makes_no_sense_is_refused_and_says_where_it_stands() {
-        for (text, wanted) in [
-            ("worker = 7", "there is no setting worker; did you mean"),
-            ("workers = 0", "a number from 1 to 64"),
-            ("workers = [1]", "cannot be array"),
-            ("auto_start = \"maybe\"", "true or false"),
-            ("windows = [\"25:00-26:00\"]", "25:00"),
-            ("listen = \"nowhere\"", "an address and a port"),
-            ("app_version = \"new\"", "app_version"),
-            ("[[clusters]]\nname = \"a\"", "needs a database"),
-            (
-                "[[clusters]]\nname = \"a\"\ndatabase = \"\"\nport = 1",
-                "has no port",
-            ),
-            (
-                "[[clusters]]\nname = \"a\"\ndatabase = \"\"\n[[clusters]]\nname = \"a\"\ndatabase = \"\"",
-                "two clusters are called a",
-            ),
-            ("[alerts]\nslack = \"ftp://x\"", "begins with http"),
-            ("x = = 1", "corridor.toml"),
-        ] {
-            let fault = read(text, &[], &Flags::default()).unwrap_err();
-            assert_eq!(fault.code().id, "CLI-008");
-            assert!(fault.detail().contains(wanted), "{text}: {}", fault.detail());
-        }
-    }
-}
+mod tests;

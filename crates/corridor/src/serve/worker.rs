@@ -1,9 +1,12 @@
 //! One migration, worked on a thread of its own: what a worker does stays on its thread.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use corridor_limits::check::Report;
+use corridor_migration::fault::LEASE_HELD;
+use corridor_migration::store::{Request, Unworked};
 use corridor_migration::{Name, Order, Outcome, data};
 use corridor_move::run;
 use corridor_pg::{Fault, Result};
@@ -32,7 +35,8 @@ pub(super) struct Job {
     pub(super) name: Name,
     kind: String,
     pub(super) order: Order,
-    pub(super) parameters: BTreeMap<String, String>,
+    /// Whose order it is, when somebody left it as a request.
+    pub(super) asked: Option<Request>,
 }
 
 impl Job {
@@ -41,7 +45,17 @@ impl Job {
             name,
             kind: kind.to_owned(),
             order,
-            parameters: BTreeMap::new(),
+            asked: None,
+        }
+    }
+
+    /// What somebody asked for and nobody alive can take.
+    pub(super) fn asked(unworked: Unworked) -> Self {
+        Job {
+            order: unworked.request.order(),
+            name: unworked.name,
+            kind: unworked.kind,
+            asked: Some(unworked.request),
         }
     }
 }
@@ -93,6 +107,8 @@ impl Worker {
             async move |output_of: Context| match carry(&output_of, &job, &prefix, app_version).await {
                 Ok(Outcome::Ended(state)) => Ended::well(Some(state.words_of(&job.kind))),
                 Ok(_) => Ended::well(None),
+                // Whoever is at work answers what was asked.
+                Err(fault) if job.asked.is_some() && fault.code().id == LEASE_HELD.id => Ended::well(None),
                 Err(fault) => Ended::badly(fault.to_string()),
             },
             context,
@@ -147,26 +163,24 @@ fn spawn(
 async fn carry(context: &Context, job: &Job, prefix: &str, app_version: Option<Version>) -> Result<Outcome> {
     let connect = corridor_pg::ConnectOptions::from_process(context.database.as_deref())?;
     let ear = Arc::new(Ear::named(&context.output, prefix));
+    let interrupt = context.interrupt.watch();
     if job.kind != data::KIND {
-        return run::carry_out(
-            &connect,
-            job.name.as_str(),
-            job.order,
-            ear,
-            context.interrupt.watch(),
-        )
-        .await;
+        return match &job.asked {
+            Some(request) => run::carry_out_asked(&connect, &job.name, request, ear, interrupt).await,
+            None => run::carry_out(&connect, job.name.as_str(), job.order, ear, interrupt).await,
+        };
     }
     let mover = TableMover::of(context)?;
     let call = data::Call {
         connect: &connect,
         name: &job.name,
         order: job.order,
-        parameters: &job.parameters,
+        asked: job.asked.as_ref(),
+        parameters: &BTreeMap::new(),
         app_version: app_version.as_ref(),
         mover: Some(&mover),
         listener: ear,
-        interrupt: context.interrupt.watch(),
+        interrupt,
     };
     data::carry_out(&call).await
 }
@@ -175,6 +189,14 @@ async fn carry(context: &Context, job: &Job, prefix: &str, app_version: Option<V
 pub(super) fn collect(service: &Service, interrupt: &Interrupt, cluster: &Cluster) -> Collecting {
     let context = service.context(cluster.database.clone(), interrupt);
     let name = cluster.name.clone();
+    let (reports, own) = (Arc::clone(&service.reports), cluster.name.clone());
+    let listener = move |report: Option<Report>| {
+        let mut all = reports.lock().unwrap_or_else(PoisonError::into_inner);
+        match report {
+            Some(report) => drop(all.insert(own.clone(), Arc::new(report))),
+            None => drop(all.remove(&own)),
+        }
+    };
     let started = spawn(
         &format!("collect {}", cluster.name),
         async move |context: Context| {
@@ -188,7 +210,7 @@ pub(super) fn collect(service: &Service, interrupt: &Interrupt, cluster: &Cluste
                 disk_path: None,
             };
             loop {
-                match collector::run(&context, &args).await {
+                match collector::run(&context, &args, Some(&listener)).await {
                     Ok(_) => return Ended::well(None),
                     Err(fault) => {
                         context.output.say(&format!("{name}: collecting: {fault}"));

@@ -13,10 +13,10 @@ use tokio_postgres::Client;
 
 use crate::driver::{Run, corridor_on, database};
 
-struct Desk {
-    database: Database,
-    client: Client,
-    dir: PathBuf,
+pub(crate) struct Desk {
+    pub(crate) database: Database,
+    pub(crate) client: Client,
+    pub(crate) dir: PathBuf,
 }
 
 impl Drop for Desk {
@@ -26,14 +26,14 @@ impl Drop for Desk {
 }
 
 /// A service at work.
-struct Service {
-    child: Child,
-    address: String,
+pub(crate) struct Service {
+    pub(crate) child: Child,
+    pub(crate) address: String,
     said: std::sync::Arc<std::sync::Mutex<String>>,
 }
 
 impl Service {
-    async fn get(&self, path: &str) -> (u16, String) {
+    pub(crate) async fn get(&self, path: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(&self.address).await.unwrap();
         let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
@@ -43,16 +43,16 @@ impl Service {
         (head[9..12].parse().unwrap(), body.to_owned())
     }
 
-    async fn json(&self, path: &str) -> Value {
+    pub(crate) async fn json(&self, path: &str) -> Value {
         let (_, body) = self.get(path).await;
         serde_json::from_str(&body).unwrap_or_else(|_| panic!("{body}"))
     }
 
-    fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         self.said.lock().unwrap().clone()
     }
 
-    async fn until_said(&self, words: &str) {
+    pub(crate) async fn until_said(&self, words: &str) {
         for _ in 0..200 {
             if self.said().contains(words) {
                 return;
@@ -62,7 +62,7 @@ impl Service {
         panic!("never said {words:?}: {}", self.said());
     }
 
-    async fn signal(&mut self, name: &str) {
+    pub(crate) async fn signal(&mut self, name: &str) {
         let pid = self.child.id().unwrap().to_string();
         assert!(
             Command::new("kill")
@@ -75,7 +75,7 @@ impl Service {
     }
 
     /// SIGTERM: it checkpoints and leaves with 0.
-    async fn stop(mut self) -> String {
+    pub(crate) async fn stop(mut self) -> String {
         self.signal("-TERM").await;
         let status = tokio::time::timeout(Duration::from_secs(20), self.child.wait())
             .await
@@ -87,7 +87,7 @@ impl Service {
 }
 
 impl Desk {
-    async fn new(label: &str) -> Desk {
+    pub(crate) async fn new(label: &str) -> Desk {
         let database = database(label).await;
         let client = corridor_testbed::cluster::connect(&database.url).await.unwrap();
         client
@@ -103,7 +103,7 @@ impl Desk {
         }
     }
 
-    fn config(&self, more: &str) -> String {
+    pub(crate) fn config(&self, more: &str) -> String {
         let path = self.dir.join("corridor.toml");
         let text = format!(
             "{more}\n[[clusters]]\nname = \"main\"\ndatabase = \"{}\"\n",
@@ -113,9 +113,19 @@ impl Desk {
         path.to_string_lossy().into_owned()
     }
 
-    async fn serve(&self, more: &str) -> Service {
-        let config = self.config(&format!("collect = false\n{more}"));
+    pub(crate) async fn serve(&self, more: &str) -> Service {
+        self.serve_with(more, "").await
+    }
+
+    /// `failpoint`: where it ends, or nothing.
+    pub(crate) async fn serve_with(&self, more: &str, failpoint: &str) -> Service {
+        let collect = match more.contains("collect =") {
+            true => "",
+            false => "collect = false",
+        };
+        let config = self.config(&format!("{collect}\n{more}"));
         let mut child = Command::new(env!("CARGO_BIN_EXE_corridor"))
+            .env("CORRIDOR_FAILPOINT", failpoint)
             .args(["serve", "--config", &config, "--listen", "127.0.0.1:0"])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -145,11 +155,11 @@ impl Desk {
         Service { child, address, said }
     }
 
-    async fn run(&self, args: &[&str]) -> Run {
+    pub(crate) async fn run(&self, args: &[&str]) -> Run {
         corridor_on(&self.database, args).run().await
     }
 
-    async fn add(&self, name: &str, text: &str) {
+    pub(crate) async fn add(&self, name: &str, text: &str) {
         let path = self.dir.join(format!("{name}.toml"));
         std::fs::write(&path, format!("description = \"a test\"\n{text}")).unwrap();
         self.run(&["migration", "add", &path.to_string_lossy()])
@@ -158,7 +168,7 @@ impl Desk {
         self.run(&["set", name, "lease.ttl_ms=1000"]).await.expect_code(0);
     }
 
-    async fn until(&self, sql: &str) {
+    pub(crate) async fn until(&self, sql: &str) {
         for _ in 0..300 {
             if self.client.query_one(sql, &[]).await.unwrap().get(0) {
                 return;
@@ -168,7 +178,7 @@ impl Desk {
         panic!("never true: {sql}");
     }
 
-    async fn until_state(&self, name: &str, state: &str) {
+    pub(crate) async fn until_state(&self, name: &str, state: &str) {
         self.until(&format!(
             "select coalesce((select state = '{state}' from corridor.migration where name = '{name}'), false)"
         ))
@@ -176,13 +186,13 @@ impl Desk {
     }
 }
 
-fn mark(what: &str) -> String {
+pub(crate) fn mark(what: &str) -> String {
     format!(
         "[[operations]]\nkind = \"sql\"\nname = \"mark\"\nstatement = \"insert into done values ('{what}')\"\nrollback = \"\"\n"
     )
 }
 
-const WAITS: &str = "[[operations]]\nkind = \"wait_until\"\nname = \"wait\"\n\
+pub(crate) const WAITS: &str = "[[operations]]\nkind = \"wait_until\"\nname = \"wait\"\n\
                      query = \"select exists (select from gate)\"\nevery = \"100ms\"\n";
 
 /// Two services; the one at work is killed, the other one goes on within the lease time. Then a graceful stop.

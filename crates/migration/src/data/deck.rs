@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::vigil::Roster;
 use super::{DataPlan, Listener, News};
-use crate::heart::Pulse;
+use crate::heart::{Pulse, Vitals};
 use crate::lease::Lease;
 use crate::setting::Settings;
 use crate::throttle::Leave;
@@ -42,6 +42,8 @@ pub(super) struct Deck {
     pub(super) listener: Arc<dyn Listener>,
     pub(super) interrupt: watch::Receiver<bool>,
     pub(super) pulse: watch::Receiver<Pulse>,
+    /// What the next beats carry.
+    pub(super) vitals: watch::Sender<Vitals>,
     pub(super) settings: watch::Sender<Settings>,
     pub(super) leave: watch::Sender<Leave>,
     /// The state was changed by somebody's word.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use corridor_pg::{Fault, FaultContext, Isolation, Result, Retry};
+use corridor_pg::{Fault, FaultContext, Isolation, Result};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -58,9 +58,7 @@ async fn attend(deck: &Deck, seat: &mut Seat) -> Result<bool> {
                 json!({ "granted": true })
             }
             // A refusal is an answer; anything else ends the transaction, and the request stays.
-            Err(fault) if fault.sqlstate().is_none() && fault.code().retry == Retry::Never => {
-                json!({ "granted": false, "code": fault.code().id, "detail": fault.detail() })
-            }
+            Err(fault) if store::is_refusal(&fault) => store::refusal(&fault),
             Err(fault) => return Err(fault),
         };
         store::answer(&tx, &deck.lease, request.id, &outcome).await?;
@@ -103,13 +101,17 @@ pub(super) async fn grant(
         }
         _ => {}
     }
-    let why = argument.get("why").and_then(Value::as_str).unwrap_or_default();
     let event = Event::Asked {
         verb,
         by: by.to_owned(),
-        why: why.to_owned(),
+        why: why(argument).to_owned(),
     };
     store::apply(tx, &deck.lease, &event).await.map(drop)
+}
+
+/// Why something is asked for, in a person's words.
+pub(super) fn why(argument: &Value) -> &str {
+    argument.get("why").and_then(Value::as_str).unwrap_or_default()
 }
 
 /// Nothing is undone when not everything can be.
@@ -206,6 +208,10 @@ pub(super) async fn measure(deck: Arc<Deck>, mut end: watch::Receiver<bool>) {
                     Leave::Go => Vec::new(),
                     Leave::Hold { reasons } => reasons.clone(),
                 };
+                // For whoever looks from elsewhere: `status`, and the notes of a service.
+                deck.vitals.send_modify(|vitals| {
+                    vitals.progress = json!({ "throttle": { "reasons": &reasons } });
+                });
                 deck.say(&News::Throttle { reasons });
             }
             if is_new && let Err(fault) = note(&deck, &mut seat, &leave).await {

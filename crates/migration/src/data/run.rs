@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use corridor_pg::{ApplicationName, ConnectOptions, Fault, FaultContext, Isolation, Result, Session};
 use semver::Version;
+use serde_json::{Value, json};
 use tokio::sync::watch;
+use tokio_postgres::Transaction;
 
 use super::course::{Ending, Worker};
 use super::deck::Deck;
@@ -14,7 +16,8 @@ use super::fault::{NOT_FOR_THIS_KIND, NOT_PLANNED};
 use super::readiness::{Answer, is_required, obstacles};
 use super::vigil::{Roster, Vigil};
 use super::{DataPlan, Listener, Mover, News, guard, shelf};
-use crate::errand::{Errand, Waiter};
+use crate::definition::fault::PARAMETER_UNFIT;
+use crate::errand::{self, Errand, Waiter};
 use crate::fault::NO_SUCH_MIGRATION;
 use crate::heart::{self, Heart};
 use crate::lease::{Lease, take, this_process};
@@ -22,7 +25,7 @@ use crate::name::Name;
 use crate::order::{Order, Outcome};
 use crate::state::State;
 use crate::step::Event;
-use crate::store::{self, Migration, Verification};
+use crate::store::{self, Migration, Request, Verification};
 use crate::throttle::Leave;
 use crate::{schema, step};
 
@@ -40,7 +43,10 @@ pub struct Call<'a> {
     pub name: &'a Name,
     /// What is to be done.
     pub order: Order,
-    /// For a start: the parameters.
+    /// Whose order it is, when it was left as a request: who asked and why stands in the journal then, and the request is
+    /// answered in the transaction that grants it. `None`: this process gives it.
+    pub asked: Option<&'a Request>,
+    /// For a start: the parameters. Those of a request are its own.
     pub parameters: &'a BTreeMap<String, String>,
     /// For a start: the application's version, when it is known.
     pub app_version: Option<&'a Version>,
@@ -52,10 +58,60 @@ pub struct Call<'a> {
     pub interrupt: watch::Receiver<bool>,
 }
 
+impl Call<'_> {
+    fn by<'b>(&'b self, us: &'b str) -> &'b str {
+        self.asked.map_or(us, |request| &request.asked_by)
+    }
+
+    fn argument(&self) -> Value {
+        self.asked
+            .map_or_else(|| self.order.argument(""), |request| request.argument.clone())
+    }
+
+    fn parameters(&self) -> Result<BTreeMap<String, String>> {
+        let asked = self
+            .asked
+            .and_then(|request| request.argument.get("parameters").cloned());
+        match asked {
+            None => Ok(self.parameters.clone()),
+            Some(given) => serde_json::from_value(given.clone()).map_err(|_| {
+                let detail = format!("parameters {given}: an object of texts is needed");
+                Fault::new(&PARAMETER_UNFIT, detail)
+            }),
+        }
+    }
+
+    /// False when the request was answered by somebody else, or taken back.
+    async fn is_open(&self, tx: &Transaction<'_>) -> Result<bool> {
+        match self.asked {
+            Some(request) => store::hold_open(tx, request.id).await,
+            None => Ok(true),
+        }
+    }
+
+    /// In the transaction that grants it.
+    async fn answer(&self, tx: &Transaction<'_>, lease: &Lease) -> Result<()> {
+        match self.asked {
+            Some(request) => store::answer(tx, lease, request.id, &json!({ "granted": true })).await,
+            None => Ok(()),
+        }
+    }
+}
+
 /// Carries the order out: in this process when no worker is alive, else by the living one, whose result is waited for.
 ///
 /// Errors: what ends the work; `MIG-009` when a second worker is to be started while one lives.
 pub async fn carry_out(call: &Call<'_>) -> Result<Outcome> {
+    let outcome = carry(call).await;
+    if let (Err(fault), Some(request)) = (&outcome, call.asked)
+        && store::is_refusal(fault)
+    {
+        errand::turn_down(call.connect, call.name, request, fault).await?;
+    }
+    outcome
+}
+
+async fn carry(call: &Call<'_>) -> Result<Outcome> {
     let name = call.name.as_str();
     let mut session = call
         .connect
@@ -81,7 +137,10 @@ pub async fn carry_out(call: &Call<'_>) -> Result<Outcome> {
         interrupt: &call.interrupt,
         waiter: &waiter,
     };
-    if let Some(outcome) = errand.hand_over(&mut session, &by).await? {
+    // A request lies with whoever lives already.
+    if call.asked.is_none()
+        && let Some(outcome) = errand.hand_over(&mut session, &by).await?
+    {
         return Ok(outcome);
     }
     let roster = Arc::new(Roster::default());
@@ -147,6 +206,8 @@ async fn release(call: &Call<'_>, session: &mut Session, lease: &Lease) -> Resul
 enum Start {
     Begun(Box<DataPlan>),
     Over(State),
+    /// Somebody else has answered the request.
+    NotOurs,
 }
 
 async fn with_lease(
@@ -161,6 +222,7 @@ async fn with_lease(
         Order::Start => match start(call, session, lease, &migration, &plan, by).await? {
             Start::Begun(plan) => *plan,
             Start::Over(state) => return Ok(Outcome::of(state)),
+            Start::NotOurs => return Ok(Outcome::Interrupted),
         },
         _ => plan,
     };
@@ -173,6 +235,7 @@ async fn with_lease(
         listener: Arc::clone(&call.listener),
         interrupt: call.interrupt.clone(),
         pulse: heart.pulse(),
+        vitals: heart.vitals(),
         settings: watch::Sender::new(settings),
         leave: watch::Sender::new(Leave::Go),
         turn: watch::Sender::new(false),
@@ -181,7 +244,11 @@ async fn with_lease(
     });
     if call.order != Order::Start {
         let tx = session.begin(Isolation::ReadCommitted).await?;
-        guard::grant(&deck, &tx, call.order.verb(), &call.order.argument(""), by).await?;
+        if !call.is_open(&tx).await? {
+            return Ok(Outcome::Interrupted);
+        }
+        guard::grant(&deck, &tx, call.order.verb(), &call.argument(), call.by(by)).await?;
+        call.answer(&tx, lease).await?;
         corridor_pg::failpoint::step("order", tx.commit())
             .await
             .doing(|| format!("recording `{}`", call.order.verb()))?;
@@ -223,7 +290,7 @@ async fn start(
     plan: &DataPlan,
     by: &str,
 ) -> Result<Start> {
-    let bound = shelf::bind(plan, call.parameters)?;
+    let bound = shelf::bind(plan, &call.parameters()?)?;
     let definition = bound.worked().clone();
     let standings = shelf::standings(&**session).await?;
     let required = is_required(session, &definition).await?;
@@ -233,7 +300,16 @@ async fn start(
             .any(|standing| standing.name.as_str() == name && standing.is_done())
     });
     if required == Answer::No && is_ready {
-        apply(session, lease, &Event::NotRequired).await?;
+        let tx = session.begin(Isolation::ReadCommitted).await?;
+        lease.fence().hold(&tx).await?;
+        if !call.is_open(&tx).await? {
+            return Ok(Start::NotOurs);
+        }
+        store::apply(&tx, lease, &Event::NotRequired).await?;
+        call.answer(&tx, lease).await?;
+        corridor_pg::failpoint::step("event", tx.commit())
+            .await
+            .doing(|| "writing the state")?;
         return Ok(Start::Over(State::Finished));
     }
     if let Answer::Unknown { why } = &required {
@@ -247,25 +323,26 @@ async fn start(
     }
     let tx = session.begin(Isolation::ReadCommitted).await?;
     lease.fence().hold(&tx).await?;
+    if !call.is_open(&tx).await? {
+        return Ok(Start::NotOurs);
+    }
     if store::read_state(&tx, migration.id).await? != State::Planned {
         return Err(Fault::new(&NOT_PLANNED, call.name.to_string()));
     }
     // Read again under the fence: the file may have been added anew since.
     shelf::refuse_changed(&tx, migration).await?;
     shelf::freeze(&tx, migration, &bound).await?;
-    store::apply(&tx, lease, &Event::asked(crate::Verb::Start, by)).await?;
+    let event = Event::Asked {
+        verb: crate::Verb::Start,
+        by: call.by(by).to_owned(),
+        why: guard::why(&call.argument()).to_owned(),
+    };
+    store::apply(&tx, lease, &event).await?;
+    call.answer(&tx, lease).await?;
     corridor_pg::failpoint::step("order", tx.commit())
         .await
         .doing(|| "starting the migration")?;
     Ok(Start::Begun(Box::new(bound)))
-}
-
-async fn apply(session: &mut Session, lease: &Lease, event: &Event) -> Result<()> {
-    let tx = session.begin(Isolation::ReadCommitted).await?;
-    store::apply(&tx, lease, event).await?;
-    corridor_pg::failpoint::step("event", tx.commit())
-        .await
-        .doing(|| "writing the state")
 }
 
 /// Whoever waits for a worker.

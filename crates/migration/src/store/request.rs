@@ -3,14 +3,16 @@
 //! A table and not `LISTEN`: it works through a transaction pooler, and a request outlives the worker that
 //! took it and died. A worker looks several times a second.
 
-use corridor_pg::{Fault, FaultContext, Result};
+use corridor_pg::{Fault, FaultContext, Result, Retry};
 use serde::Serialize;
-use serde_json::Value;
-use tokio_postgres::{GenericClient, Transaction};
+use serde_json::{Value, json as object};
+use tokio_postgres::{GenericClient, Row, Transaction};
 
 use super::{json, object_text, stored_text};
-use crate::fault::{TOO_MANY_REQUESTS, UNREADABLE_ROW};
+use crate::fault::{LEASE_HELD, TAKEOVER_BLOCKED, TOO_MANY_REQUESTS, UNREADABLE_ROW};
 use crate::lease::Lease;
+use crate::name::Name;
+use crate::order::Order;
 use crate::step::Verb;
 
 /// Most requests of one migration that may be open.
@@ -29,6 +31,91 @@ pub struct Request {
     pub argument: Value,
     /// Who asks.
     pub asked_by: String,
+}
+
+impl Request {
+    fn of(row: &Row) -> Result<Self> {
+        let text: &str = row.get("verb");
+        Ok(Request {
+            id: row.get("id"),
+            verb: Verb::ALL
+                .into_iter()
+                .find(|verb| verb.as_str() == text)
+                .ok_or_else(|| Fault::new(&UNREADABLE_ROW, format!("verb {text:?}")))?,
+            argument: json(row, "argument")?,
+            asked_by: row.get("asked_by"),
+        })
+    }
+
+    /// What it asks for, with what belongs to it.
+    pub fn order(&self) -> Order {
+        match self.verb {
+            Verb::Start => Order::Start,
+            Verb::Resume => Order::Resume,
+            Verb::Pause => Order::Pause,
+            Verb::Stop => Order::Stop,
+            Verb::Verify => Order::Verify,
+            Verb::Cutover => Order::Cutover,
+            Verb::Rollback => Order::Rollback,
+            Verb::Finish => Order::Finish {
+                is_drop: self.argument.get("drop").and_then(Value::as_bool) == Some(true),
+            },
+        }
+    }
+}
+
+/// A request that nobody alive can take, and what it is about.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unworked {
+    /// The migration's name.
+    pub name: Name,
+    /// What kind of work it is.
+    pub kind: String,
+    /// What is asked for.
+    pub request: Request,
+}
+
+/// The oldest open request of each migration that has no living worker.
+pub async fn unworked_requests(client: &impl GenericClient) -> Result<Vec<Unworked>> {
+    let rows = client
+        .query(include_str!("../../sql/store/unworked_requests.sql"), &[])
+        .await
+        .doing(|| "looking for requests that nobody can take")?;
+    rows.iter()
+        .map(|row| {
+            Ok(Unworked {
+                name: Name::new(row.get::<_, String>("name"))?,
+                kind: row.get("kind"),
+                request: Request::of(row)?,
+            })
+        })
+        .collect()
+}
+
+/// Keeps a request still until the transaction ends; false when it was answered or taken back meanwhile. Whoever grants it
+/// answers it in the same transaction: then it is carried out once, whoever else looks at it.
+///
+/// Locks: the row, for update.
+pub async fn hold_open(tx: &Transaction<'_>, request_id: i64) -> Result<bool> {
+    let row = tx
+        .query_opt(include_str!("../../sql/store/open_request.sql"), &[&request_id])
+        .await
+        .doing(|| "looking whether a request is open still")?;
+    Ok(row.is_some())
+}
+
+/// True for a fault that answers a request: it was refused, and would be again. Anything else leaves it open.
+pub fn is_refusal(fault: &Fault) -> bool {
+    let code = fault.code();
+    let is_somebody_else_at_work = [&corridor_pg::fault::FENCED, &LEASE_HELD, &TAKEOVER_BLOCKED]
+        .iter()
+        .any(|other| other.id == code.id);
+    fault.sqlstate().is_none() && code.retry == Retry::Never && !is_somebody_else_at_work
+}
+
+/// What a request is answered with that was refused.
+pub fn refusal(fault: &Fault) -> Value {
+    object!({ "granted": false, "code": fault.code().id, "detail": fault.detail() })
 }
 
 /// What became of a request.
@@ -89,20 +176,7 @@ pub async fn take_requests(tx: &Transaction<'_>, lease: &Lease) -> Result<Vec<Re
         )
         .await
         .doing(|| "taking the requests")?;
-    rows.iter()
-        .map(|row| {
-            let text: &str = row.get("verb");
-            Ok(Request {
-                id: row.get("id"),
-                verb: Verb::ALL
-                    .into_iter()
-                    .find(|verb| verb.as_str() == text)
-                    .ok_or_else(|| Fault::new(&UNREADABLE_ROW, format!("verb {text:?}")))?,
-                argument: json(row, "argument")?,
-                asked_by: row.get("asked_by"),
-            })
-        })
-        .collect()
+    rows.iter().map(Request::of).collect()
 }
 
 /// Says what became of a request, in the transaction that did it. Holds the fence.

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use corridor_pg::{FaultContext, Result};
 use serde::Serialize;
 use serde_json::json;
-use tokio_postgres::{GenericClient, Transaction};
+use tokio_postgres::{GenericClient, Row, Transaction};
 
-use super::{journal, stored_text};
+use super::{audit, journal, stored_text};
 use crate::setting::{Settings, definition, normalise};
 
 /// What somebody has set.
@@ -43,7 +43,7 @@ pub async fn set(
     Ok(value)
 }
 
-/// Gives one setting its default back, and writes it to the journal.
+/// Gives one setting its default back, or what holds for all migrations, and writes it to the journal.
 pub async fn unset(tx: &Transaction<'_>, migration_id: i64, key: &str, by: &str) -> Result<()> {
     let default = definition(key)?.default;
     tx.execute(include_str!("../../sql/store/unset.sql"), &[&migration_id, &key])
@@ -54,7 +54,51 @@ pub async fn unset(tx: &Transaction<'_>, migration_id: i64, key: &str, by: &str)
     Ok(())
 }
 
-/// What was set, by key.
+/// Sets one setting for all migrations that have no value of their own, and writes that into the audit. Returns the value as it
+/// is stored. Workers read it with their next sample.
+pub async fn set_default(tx: &Transaction<'_>, key: &str, value: &str, by: &str) -> Result<String> {
+    let value = normalise(key, value)?;
+    let was = stored_defaults(tx).await?.remove(key).map(|set| set.value);
+    tx.execute(
+        include_str!("../../sql/store/set_default.sql"),
+        &[&key, &value, &stored_text(by)],
+    )
+    .await
+    .doing(|| format!("setting {key} for all migrations"))?;
+    let detail = json!({ "was": was, "value": value });
+    audit(tx, by, "default_set", &format!("setting {key}"), &detail).await?;
+    Ok(value)
+}
+
+/// All migrations without a value of their own have the default of the setting again; written into the audit.
+pub async fn unset_default(tx: &Transaction<'_>, key: &str, by: &str) -> Result<()> {
+    definition(key)?;
+    let was = stored_defaults(tx).await?.remove(key).map(|set| set.value);
+    tx.execute(include_str!("../../sql/store/unset_default.sql"), &[&key])
+        .await
+        .doing(|| format!("giving {key} its default back for all migrations"))?;
+    let detail = json!({ "was": was });
+    audit(tx, by, "default_unset", &format!("setting {key}"), &detail).await
+}
+
+/// What was set for all migrations, by key.
+pub async fn stored_defaults(client: &impl GenericClient) -> Result<BTreeMap<String, StoredSetting>> {
+    let doing = || "reading the settings of all migrations";
+    let row = client
+        .query_one(include_str!("../../sql/store/has_defaults.sql"), &[])
+        .await
+        .doing(doing)?;
+    if !row.get::<_, bool>("has_defaults") {
+        return Ok(BTreeMap::new());
+    }
+    let rows = client
+        .query(include_str!("../../sql/store/defaults.sql"), &[])
+        .await
+        .doing(doing)?;
+    Ok(by_key(&rows))
+}
+
+/// What was set for one migration, by key. Beneath it lies what [`stored_defaults`] says, then the definitions' defaults.
 pub async fn stored_settings(
     client: &impl GenericClient,
     migration_id: i64,
@@ -63,8 +107,11 @@ pub async fn stored_settings(
         .query(include_str!("../../sql/store/settings.sql"), &[&migration_id])
         .await
         .doing(|| "reading the settings")?;
-    Ok(rows
-        .iter()
+    Ok(by_key(&rows))
+}
+
+fn by_key(rows: &[Row]) -> BTreeMap<String, StoredSetting> {
+    rows.iter()
         .map(|row| {
             let stored = StoredSetting {
                 value: row.get("value"),
@@ -73,11 +120,12 @@ pub async fn stored_settings(
             };
             (row.get("key"), stored)
         })
-        .collect())
+        .collect()
 }
 
-/// All settings of one migration, resolved.
+/// All settings of one migration, resolved: its own, else those of all migrations, else the defaults.
 pub async fn read_settings(client: &impl GenericClient, migration_id: i64) -> Result<Settings> {
-    let stored = stored_settings(client, migration_id).await?;
+    let mut stored = stored_defaults(client).await?;
+    stored.append(&mut stored_settings(client, migration_id).await?);
     Settings::resolve(&stored.into_iter().map(|(key, s)| (key, s.value)).collect())
 }

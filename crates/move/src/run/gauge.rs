@@ -7,9 +7,9 @@ use corridor_migration::status::Status;
 use corridor_migration::{Side, StateName};
 use corridor_mirror::Mirror;
 use corridor_mirror::lane::Lane;
-use corridor_pg::{Fault, FaultContext, Isolation, Result, Session};
+use corridor_pg::{Fault, FaultContext, Ident, Isolation, QualifiedName, Result, Session};
 use serde::{Deserialize, Serialize};
-use tokio_postgres::Transaction;
+use tokio_postgres::{GenericClient, Transaction};
 
 use crate::run::deck::mirrors;
 use crate::run::worker::StoredMove;
@@ -75,6 +75,24 @@ pub async fn gauge(session: &mut Session, status: &Status) -> Result<Option<Gaug
         Err(fault) => gauge.excuse(fault, session.is_closed())?,
     }
     Ok(Some(gauge))
+}
+
+/// Rows that the move `migration_id` has copied, by its ledger; `None` where there is none (any more).
+///
+/// Locks: `ACCESS SHARE` on the ledger.
+pub async fn rows_copied(client: &impl GenericClient, migration_id: i64) -> Result<Option<i64>> {
+    let ledger = QualifiedName::new(
+        Ident::derived("corridor", ""),
+        Ident::derived("lane", &format!("_{migration_id}_fwd")),
+    );
+    let rows = client
+        .query(&format!("select sum(rows)::bigint as rows from {ledger}"), &[])
+        .await
+        .doing(|| "reading how many rows are copied");
+    match rows {
+        Err(fault) if fault.sqlstate().is_some_and(|state| state == "42P01") => Ok(None),
+        rows => Ok(rows?.first().and_then(|row| row.get("rows"))),
+    }
 }
 
 /// One question in a transaction of its own, with a time limit.

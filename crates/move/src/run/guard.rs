@@ -58,9 +58,7 @@ async fn attend(deck: &Deck, session: &mut Session, heart: &Heart) -> Result<boo
                 json!({ "granted": true, "verifications": verdicts(&tx, deck).await? })
             }
             // A refusal is an answer; anything else ends the transaction, and the request stays.
-            Err(fault) if fault.sqlstate().is_none() && fault.code().retry == corridor_pg::Retry::Never => {
-                json!({ "granted": false, "code": fault.code().id, "detail": fault.detail() })
-            }
+            Err(fault) if store::is_refusal(&fault) => store::refusal(&fault),
             Err(fault) => return Err(fault),
         };
         store::answer(&tx, &deck.lease, request.id, &outcome).await?;
@@ -97,7 +95,7 @@ async fn attend(deck: &Deck, session: &mut Session, heart: &Heart) -> Result<boo
 }
 
 /// The number of the newest verdict. Whoever asked for a verification waits for one with a greater number.
-async fn verdicts(tx: &tokio_postgres::Transaction<'_>, deck: &Deck) -> Result<i32> {
+pub(crate) async fn verdicts(tx: &tokio_postgres::Transaction<'_>, deck: &Deck) -> Result<i32> {
     let newest = store::verifications(tx, deck.fence.migration_id, 0, 1).await?;
     Ok(newest.first().map_or(0, |one| one.number))
 }

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use corridor_migration::errand::Errand;
+use corridor_migration::errand::{self, Errand};
 use corridor_migration::lease::{take, this_process};
-use corridor_migration::store::{self, Naming, NewMigration};
+use corridor_migration::store::{self, Naming, NewMigration, Request};
 use corridor_migration::{Event, Heart, Name, Order, Outcome, State, Verb, heart, schema};
 use corridor_pg::fault::CONNECTION_LOST;
 use corridor_pg::{ApplicationName, ConnectOptions, Fault, FaultContext, Isolation, Result, Session};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::plan::{MovePlan, PLAN_VERSION};
@@ -116,6 +116,48 @@ pub async fn carry_out(
     watcher: Arc<dyn Watcher>,
     interrupt: watch::Receiver<bool>,
 ) -> Result<Outcome> {
+    let call = Call { order, asked: None };
+    carry(connect, name, &call, watcher, interrupt).await
+}
+
+/// As [`carry_out`], for an order that was left as a request and that nobody alive can take: who asked and why stands in the
+/// journal, and the request is answered in the transaction that grants it, or with the refusal.
+///
+/// Errors: as of [`carry_out`].
+pub async fn carry_out_asked(
+    connect: &ConnectOptions,
+    name: &Name,
+    request: &Request,
+    watcher: Arc<dyn Watcher>,
+    interrupt: watch::Receiver<bool>,
+) -> Result<Outcome> {
+    let call = Call {
+        order: request.order(),
+        asked: Some(request),
+    };
+    let outcome = carry(connect, name.as_str(), &call, watcher, interrupt).await;
+    if let Err(fault) = &outcome
+        && store::is_refusal(fault)
+    {
+        errand::turn_down(connect, name, request, fault).await?;
+    }
+    outcome
+}
+
+/// An order, and whose.
+struct Call<'a> {
+    order: Order,
+    asked: Option<&'a Request>,
+}
+
+async fn carry(
+    connect: &ConnectOptions,
+    name: &str,
+    call: &Call<'_>,
+    watcher: Arc<dyn Watcher>,
+    interrupt: watch::Receiver<bool>,
+) -> Result<Outcome> {
+    let order = call.order;
     let mut session = connect.connect(&ApplicationName::new("control", name)).await?;
     if !schema::exists(&*session).await? {
         return Err(Fault::new(
@@ -142,7 +184,10 @@ pub async fn carry_out(
         interrupt: &interrupt,
         waiter: &Waiting(&*watcher),
     };
-    if let Some(outcome) = errand.hand_over(&mut session, &by).await? {
+    // A request lies with whoever lives already.
+    if call.asked.is_none()
+        && let Some(outcome) = errand.hand_over(&mut session, &by).await?
+    {
         return Ok(outcome);
     }
     let lease = take(&mut session, migration.id, &by, ttl).await?;
@@ -160,7 +205,7 @@ pub async fn carry_out(
         pulse: heart.pulse(),
         settings,
     }));
-    let outcome = work(&deck, &heart, &mut session, order, &by).await;
+    let outcome = work(&deck, &heart, &mut session, call, &by).await;
     // Last: no transaction of this worker runs any more.
     if deck.is_lease_ours() {
         match release(&deck, &mut session).await {
@@ -205,16 +250,31 @@ async fn work(
     deck: &Arc<Deck>,
     heart: &Arc<Heart>,
     session: &mut Session,
-    order: Order,
+    call: &Call<'_>,
     by: &str,
 ) -> Result<Outcome> {
+    let order = call.order;
     let tx = session.begin(Isolation::ReadCommitted).await?;
-    let verb = match store::read_state(&tx, deck.fence.migration_id).await? {
-        // Granted by a worker that died over it: what is left is to go on.
-        State::Running if order == Order::Verify => Verb::Resume,
-        _ => order.verb(),
-    };
-    guard::grant(deck, &tx, verb, &order.argument(""), by).await?;
+    match call.asked {
+        Some(request) => {
+            deck.fence.hold(&tx).await?;
+            if !store::hold_open(&tx, request.id).await? {
+                return Ok(Outcome::Interrupted);
+            }
+            let verdicts = guard::verdicts(&tx, deck).await?;
+            guard::grant(deck, &tx, request.verb, &request.argument, &request.asked_by).await?;
+            let outcome = json!({ "granted": true, "verifications": verdicts });
+            store::answer(&tx, &deck.lease, request.id, &outcome).await?;
+        }
+        None => {
+            let verb = match store::read_state(&tx, deck.fence.migration_id).await? {
+                // Granted by a worker that died over it: what is left is to go on.
+                State::Running if order == Order::Verify => Verb::Resume,
+                _ => order.verb(),
+            };
+            guard::grant(deck, &tx, verb, &order.argument(""), by).await?;
+        }
+    }
     corridor_pg::failpoint::step("order", tx.commit())
         .await
         .doing(|| format!("recording `{}`", order.verb()))?;
@@ -261,8 +321,6 @@ async fn work(
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
