@@ -5,6 +5,7 @@
 
 mod checking;
 mod collecting;
+mod desk;
 mod driver;
 mod dump;
 #[path = "../../../move/tests/it/dump_schema.rs"]

@@ -1,29 +1,17 @@
 //! The service: what nobody works is worked, what is due is started, and it tells.
 
-use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
-use corridor_testbed::Database;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
-use tokio_postgres::Client;
 
-use crate::driver::{Run, corridor_on, database};
+use crate::desk::{Desk, mark};
+use crate::driver::{corridor_on, database};
 
-struct Desk {
-    database: Database,
-    client: Client,
-    dir: PathBuf,
-}
-
-impl Drop for Desk {
-    fn drop(&mut self) {
-        std::fs::remove_dir_all(&self.dir).ok();
-    }
-}
+const TABLES: &str = "create table done (what text); create table gate ()";
 
 /// A service at work.
 struct Service {
@@ -87,22 +75,6 @@ impl Service {
 }
 
 impl Desk {
-    async fn new(label: &str) -> Desk {
-        let database = database(label).await;
-        let client = corridor_testbed::cluster::connect(&database.url).await.unwrap();
-        client
-            .batch_execute("create table done (what text); create table gate ()")
-            .await
-            .unwrap();
-        let dir = std::env::temp_dir().join(format!("corridor-serve-{label}-{}", std::process::id()));
-        std::fs::create_dir_all(&dir).unwrap();
-        Desk {
-            database,
-            client,
-            dir,
-        }
-    }
-
     fn config(&self, more: &str) -> String {
         let path = self.dir.join("corridor.toml");
         let text = format!(
@@ -144,42 +116,6 @@ impl Desk {
         });
         Service { child, address, said }
     }
-
-    async fn run(&self, args: &[&str]) -> Run {
-        corridor_on(&self.database, args).run().await
-    }
-
-    async fn add(&self, name: &str, text: &str) {
-        let path = self.dir.join(format!("{name}.toml"));
-        std::fs::write(&path, format!("description = \"a test\"\n{text}")).unwrap();
-        self.run(&["migration", "add", &path.to_string_lossy()])
-            .await
-            .expect_code(0);
-        self.run(&["set", name, "lease.ttl_ms=1000"]).await.expect_code(0);
-    }
-
-    async fn until(&self, sql: &str) {
-        for _ in 0..300 {
-            if self.client.query_one(sql, &[]).await.unwrap().get(0) {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        panic!("never true: {sql}");
-    }
-
-    async fn until_state(&self, name: &str, state: &str) {
-        self.until(&format!(
-            "select coalesce((select state = '{state}' from corridor.migration where name = '{name}'), false)"
-        ))
-        .await;
-    }
-}
-
-fn mark(what: &str) -> String {
-    format!(
-        "[[operations]]\nkind = \"sql\"\nname = \"mark\"\nstatement = \"insert into done values ('{what}')\"\nrollback = \"\"\n"
-    )
 }
 
 const WAITS: &str = "[[operations]]\nkind = \"wait_until\"\nname = \"wait\"\n\
@@ -188,14 +124,13 @@ const WAITS: &str = "[[operations]]\nkind = \"wait_until\"\nname = \"wait\"\n\
 /// Two services; the one at work is killed, the other one goes on within the lease time. Then a graceful stop.
 #[tokio::test]
 async fn of_two_services_the_other_one_goes_on() {
-    let desk = Desk::new("serve_two").await;
+    let desk = Desk::new("serve_two", TABLES).await;
     desk.add("0001_wait", &format!("{}{WAITS}", mark("once"))).await;
     let mut one = desk.serve("").await;
     desk.run(&["migration", "start", "0001_wait", "--detach"])
         .await
         .expect_code(0);
-    desk.until("select exists (select from corridor.operation where name = 'wait' and state = 'running')")
-        .await;
+    desk.until_running("wait").await;
     let two = desk.serve("").await;
     two.until_said("").await;
     one.child.kill().await.unwrap();
@@ -221,7 +156,7 @@ async fn of_two_services_the_other_one_goes_on() {
 /// What is needed is started when what it depends on is done; what is not is completed; what is out of range is left.
 #[tokio::test]
 async fn what_is_due_is_started_by_itself_when_it_is_told_to() {
-    let desk = Desk::new("serve_due").await;
+    let desk = Desk::new("serve_due", TABLES).await;
     desk.add("0001_first", &mark("first")).await;
     desk.add(
         "0002_second",
@@ -258,7 +193,7 @@ async fn what_is_due_is_started_by_itself_when_it_is_told_to() {
 
 #[tokio::test]
 async fn it_tells_over_http_and_reads_its_settings_again() {
-    let desk = Desk::new("serve_http").await;
+    let desk = Desk::new("serve_http", TABLES).await;
     desk.add("0001_mark", &mark("x")).await;
     let mut service = desk.serve("").await;
     assert_eq!(service.get("/healthz").await.0, 200);
@@ -324,14 +259,13 @@ async fn it_tells_over_http_and_reads_its_settings_again() {
 /// A cluster that is taken out of the settings is left: its worker checkpoints and gives its lease back at once.
 #[tokio::test]
 async fn a_cluster_that_is_not_wanted_any_more_is_left() {
-    let desk = Desk::new("serve_removed").await;
+    let desk = Desk::new("serve_removed", TABLES).await;
     desk.add("0001_wait", WAITS).await;
     let mut service = desk.serve("").await;
     desk.run(&["migration", "start", "0001_wait", "--detach"])
         .await
         .expect_code(0);
-    desk.until("select exists (select from corridor.operation where name = 'wait' and state = 'running')")
-        .await;
+    desk.until_running("wait").await;
     let other = database("serve_removed_other").await;
     let config = format!(
         "collect = false\n[[clusters]]\nname = \"other\"\ndatabase = \"{}\"\n",
@@ -358,11 +292,10 @@ async fn a_cluster_that_is_not_wanted_any_more_is_left() {
 /// What cannot be worked is not begun again each second for ever.
 #[tokio::test]
 async fn what_comes_to_nothing_is_not_begun_again_and_again() {
-    let desk = Desk::new("serve_nothing").await;
+    let desk = Desk::new("serve_nothing", TABLES).await;
     desk.add("0002_wait", WAITS).await;
     let service = desk.serve("auto_start = true").await;
-    desk.until("select exists (select from corridor.operation where name = 'wait' and state = 'running')")
-        .await;
+    desk.until_running("wait").await;
     service.stop().await;
     // Nobody can read its plan any more: each worker ends at once.
     desk.client
@@ -379,7 +312,7 @@ async fn what_comes_to_nothing_is_not_begun_again_and_again() {
 /// A failure is told, with the migration and what went wrong.
 #[tokio::test]
 async fn a_failure_is_posted() {
-    let desk = Desk::new("serve_alert").await;
+    let desk = Desk::new("serve_alert", TABLES).await;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let to = listener.local_addr().unwrap();
     let posted = tokio::spawn(async move {
@@ -425,7 +358,7 @@ async fn a_failure_is_posted() {
 /// A move that is left to a service: it copies, waits, and carries out what is asked for elsewhere.
 #[tokio::test]
 async fn a_detached_move_is_worked_and_obeys() {
-    let desk = Desk::new("serve_move").await;
+    let desk = Desk::new("serve_move", TABLES).await;
     desk.client
         .batch_execute(
             "create table persons (team_id int, id int, primary key (team_id, id)); \
@@ -454,7 +387,7 @@ async fn a_detached_move_is_worked_and_obeys() {
 
 #[tokio::test]
 async fn settings_say_where_they_came_from_and_keep_secrets() {
-    let desk = Desk::new("serve_config").await;
+    let desk = Desk::new("serve_config", TABLES).await;
     let config = desk.config("workers = 3\n[alerts]\nslack = \"https://hooks.example.org/T0/secret\"");
     let run = corridor_on(&desk.database, &["config", "show", "--config", &config])
         .env("CORRIDOR_APP_VERSION", "1.42.0")
