@@ -21,6 +21,7 @@ mod monitoring;
 mod own;
 mod own_operations;
 mod own_ready;
+mod own_restart;
 mod partitioned;
 mod pgbench;
 mod plan;
