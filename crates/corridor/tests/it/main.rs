@@ -22,6 +22,8 @@ mod own;
 mod own_operations;
 mod own_ready;
 mod own_restart;
+mod own_rights;
+mod own_silent;
 mod partitioned;
 mod pgbench;
 mod plan;
