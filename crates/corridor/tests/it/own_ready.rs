@@ -434,6 +434,53 @@ async fn an_address_is_called_once_and_its_answer_counts() {
     );
 }
 
+/// A call that may have been heard, and has no answer, is not made again without a word; one that nobody heard is.
+#[tokio::test]
+async fn a_call_without_an_answer_waits_for_a_word() {
+    let desk = Desk::new("http_unknown", DONE).await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let answering = tokio::spawn(async move {
+        for answer in [
+            "",
+            "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi",
+        ] {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut buffer = vec![0u8; 4_096];
+            assert!(stream.read(&mut buffer).await.unwrap() > 0);
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+    });
+    let text = |address: &str| {
+        format!(
+            "[[operations]]\nkind = \"http\"\nname = \"call\"\nmethod = \"POST\"\nurl = \"http://{address}/\"\nbody = \"x\"\n\
+             irreversible = \"somebody was told\"\n"
+        )
+    };
+    desk.add("0001_call", &text(&address.to_string())).await;
+    desk.run(&["migration", "start", "0001_call"])
+        .await
+        .expect_code(6)
+        .expect_fault("MIG-136");
+    desk.run(&["resume", "0001_call"])
+        .await
+        .expect_code(6)
+        .expect_fault("MIG-136");
+    desk.run(&["migration", "settle", "0001_call", "call", "--again"])
+        .await
+        .expect_code(0);
+    desk.run(&["resume", "0001_call"]).await.expect_code(0);
+    // Called twice, and not a third time.
+    answering.await.unwrap();
+    desk.add("0002_refused", &text("127.0.0.1:1")).await;
+    for verb in [
+        &["migration", "start", "0002_refused"][..],
+        &["resume", "0002_refused"],
+    ] {
+        desk.run(verb).await.expect_code(1).expect_fault("MIG-139");
+    }
+}
+
 /// A move is a migration of its own, which goes there and comes back with the one that waits for it.
 #[tokio::test]
 async fn a_table_is_moved_as_one_operation_of_many() {

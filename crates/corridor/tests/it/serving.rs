@@ -4,9 +4,9 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::TcpStream;
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStderr, Command};
 
 use crate::desk::{Desk, mark};
 use crate::driver::{corridor_on, database};
@@ -14,7 +14,7 @@ use crate::driver::{corridor_on, database};
 const TABLES: &str = "create table done (what text); create table gate ()";
 
 /// A service at work.
-struct Service {
+pub(crate) struct Service {
     child: Child,
     address: String,
     said: std::sync::Arc<std::sync::Mutex<String>>,
@@ -63,7 +63,7 @@ impl Service {
     }
 
     /// SIGTERM: it checkpoints and leaves with 0.
-    async fn stop(mut self) -> String {
+    pub(crate) async fn stop(mut self) -> String {
         self.signal("-TERM").await;
         let status = tokio::time::timeout(Duration::from_secs(20), self.child.wait())
             .await
@@ -85,27 +85,14 @@ impl Desk {
         path.to_string_lossy().into_owned()
     }
 
-    async fn serve(&self, more: &str) -> Service {
-        let config = self.config(&format!("collect = false\n{more}"));
-        let mut child = Command::new(env!("CARGO_BIN_EXE_corridor"))
-            .args(["serve", "--config", &config, "--listen", "127.0.0.1:0"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let said = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
-        let first = lines
-            .next_line()
-            .await
-            .unwrap()
-            .expect("it says where it listens");
-        let address = first
+    pub(crate) async fn serve(&self, more: &str) -> Service {
+        let (child, first, mut lines) = self.spawn(more, None).await;
+        let address = first.expect("it says where it listens");
+        let address = address
             .strip_prefix("listening on http://")
-            .expect(&first)
+            .expect(&address)
             .to_owned();
+        let said = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
         let heard = said.clone();
         tokio::spawn(async move {
             while let Ok(Some(line)) = lines.next_line().await {
@@ -115,6 +102,30 @@ impl Desk {
             }
         });
         Service { child, address, said }
+    }
+
+    /// A service, perhaps with a failpoint; its first line, and those behind it.
+    async fn spawn(
+        &self,
+        more: &str,
+        failpoint: Option<&str>,
+    ) -> (Child, Option<String>, Lines<BufReader<ChildStderr>>) {
+        let config = self.config(&format!("collect = false\n{more}"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_corridor"));
+        if let Some(failpoint) = failpoint {
+            command.env("CORRIDOR_FAILPOINT", failpoint);
+        }
+        let mut child = command
+            .args(["serve", "--config", &config, "--listen", "127.0.0.1:0"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let first = lines.next_line().await.unwrap();
+        (child, first, lines)
     }
 }
 
@@ -151,6 +162,52 @@ async fn of_two_services_the_other_one_goes_on() {
     desk.until_state("0001_wait", "finished").await;
     desk.until("select count(*) = 1 from done").await;
     three.stop().await;
+}
+
+/// A service dies between the wish and the start, at each durable step in between: the wish is not lost, with its parameters, and it
+/// is carried out once.
+#[tokio::test]
+async fn a_wish_outlives_the_service_that_took_it() {
+    let text = "[parameters.what]\ntype = \"text\"\n[[operations]]\nkind = \"sql\"\nname = \"mark\"\n\
+         statement = \"insert into done values (:what)\"\nrollback = \"\"\n";
+    for point in [
+        "before-lease",
+        "after-lease",
+        "before-order",
+        "after-order",
+        "before-event",
+    ] {
+        let desk = Desk::new(&format!("serve_wish_{}", point.replace('-', "_")), TABLES).await;
+        desk.add("0001_said", text).await;
+        desk.run(&[
+            "migration",
+            "start",
+            "0001_said",
+            "--detach",
+            "--set",
+            "what=once",
+        ])
+        .await
+        .expect_code(0);
+        let (mut child, _, _lines) = desk.spawn("", Some(point)).await;
+        let status = tokio::time::timeout(Duration::from_secs(30), child.wait())
+            .await
+            .unwrap_or_else(|_| panic!("{point} was not reached"))
+            .unwrap();
+        assert_eq!(status.code(), None, "{point}: it was to die: {status}");
+        let is_begun = desk.state("0001_said").await != "planned";
+        assert_eq!(
+            is_begun,
+            ["after-order", "before-event"].contains(&point),
+            "{point}"
+        );
+        let service = desk.serve("").await;
+        desk.until_state("0001_said", "finished").await;
+        assert_eq!(desk.done().await, ["once"], "{point}");
+        service.stop().await;
+        let open = "select count(*) from corridor.request where answered_at is null";
+        assert_eq!(desk.figure(open).await, 0, "{point}: the wish is answered");
+    }
 }
 
 /// What is needed is started when what it depends on is done; what is not is completed; what is out of range is left.
