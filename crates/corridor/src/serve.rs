@@ -66,6 +66,21 @@ pub(crate) struct Service {
 }
 
 impl Service {
+    fn new(sources: Sources, config: Config, output: &Arc<Output>, interrupt: &Interrupt) -> Service {
+        Service {
+            config: watch::Sender::new(config),
+            basis: Mutex::new(Basis {
+                sources,
+                stored: Stored::new(),
+            }),
+            unfit: Mutex::default(),
+            reports: Reports::default(),
+            output: Arc::clone(output),
+            interrupt: interrupt.clone(),
+            seen: Mutex::default(),
+        }
+    }
+
     fn config(&self) -> Config {
         self.config.borrow().clone()
     }
@@ -173,18 +188,7 @@ pub(crate) async fn run(context: &Context, flags: &Flags) -> Result<u8> {
         .await
         .map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
-    let service = Arc::new(Service {
-        config: watch::Sender::new(config),
-        basis: Mutex::new(Basis {
-            sources,
-            stored: Stored::new(),
-        }),
-        unfit: Mutex::default(),
-        reports: Reports::default(),
-        output: Arc::clone(&context.output),
-        interrupt: context.interrupt.clone(),
-        seen: Mutex::default(),
-    });
+    let service = Arc::new(Service::new(sources, config, &context.output, &context.interrupt));
     service.output.say(&format!("listening on http://{address}"));
     ask_home(&service).await;
     let http = tokio::spawn(http::serve(listener, Arc::clone(&service)));
