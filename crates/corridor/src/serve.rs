@@ -68,6 +68,21 @@ pub(crate) struct Service {
 }
 
 impl Service {
+    fn new(sources: Sources, config: Config, output: &Arc<Output>, interrupt: &Interrupt) -> Service {
+        Service {
+            config: watch::Sender::new(config),
+            basis: Mutex::new(Basis {
+                sources,
+                stored: Stored::new(),
+            }),
+            unfit: Mutex::default(),
+            reports: Reports::default(),
+            output: Arc::clone(output),
+            interrupt: interrupt.clone(),
+            seen: Mutex::default(),
+        }
+    }
+
     fn config(&self) -> Config {
         self.config.borrow().clone()
     }
@@ -179,18 +194,7 @@ pub(crate) async fn run(context: &Context, flags: &Flags) -> Result<u8> {
         Some((cert, key)) => Some(Arc::new(Tls::load(cert, key)?)),
         None => None,
     };
-    let service = Arc::new(Service {
-        config: watch::Sender::new(config),
-        basis: Mutex::new(Basis {
-            sources,
-            stored: Stored::new(),
-        }),
-        unfit: Mutex::default(),
-        reports: Reports::default(),
-        output: Arc::clone(&context.output),
-        interrupt: context.interrupt.clone(),
-        seen: Mutex::default(),
-    });
+    let service = Arc::new(Service::new(sources, config, &context.output, &context.interrupt));
     let scheme = if tls.is_some() { "https" } else { "http" };
     service.output.say(&format!("listening on {scheme}://{address}"));
     ask_home(&service).await;

@@ -32,10 +32,13 @@ pub fn openmetrics_of_clusters(reports: &[(&str, &Report)]) -> String {
 /// A report, and the name of its cluster where there are several.
 type Labelled<'a> = (Option<&'a str>, &'a Report);
 
+/// The samples of one metric of one cluster.
+type OfOne<'a> = (Option<&'a str>, Vec<&'a Sample>);
+
 /// All series of one metric stand together, whichever cluster they are of.
 fn document(reports: &[Labelled<'_>]) -> String {
     let mut out = String::new();
-    let mut by_metric: BTreeMap<&str, Vec<(Option<&str>, Vec<&Sample>)>> = BTreeMap::new();
+    let mut by_metric: BTreeMap<&str, Vec<OfOne<'_>>> = BTreeMap::new();
     for (cluster, report) in reports {
         let mut own: BTreeMap<&str, Vec<&Sample>> = BTreeMap::new();
         for sample in report.samples.iter().filter(|sample| sample.metric.is_exported) {

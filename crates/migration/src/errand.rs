@@ -256,7 +256,9 @@ pub async fn turn_down(
         if store::hold_open(&tx, request.id).await? {
             store::answer(&tx, &lease, request.id, &store::refusal(fault)).await?;
         }
-        tx.commit().await.doing(|| "answering a request")
+        corridor_pg::failpoint::step("request", tx.commit())
+            .await
+            .doing(|| "answering a request")
     }
     .await;
     lease.release(&session).await?;

@@ -50,6 +50,8 @@ struct Watch {
     rests: BTreeMap<String, (u32, Instant)>,
     /// The same of a request that stays open.
     asked: BTreeMap<i64, (u32, Instant)>,
+    /// Migrations that somebody asked something of: they are not started by themselves, without that person's parameters.
+    wished: BTreeSet<String>,
     alerts: Alerts,
     /// How often a failed one was resumed by itself, and when it may be again.
     retries: BTreeMap<i64, (u32, Instant)>,
@@ -72,6 +74,7 @@ pub(super) async fn watch(service: Arc<Service>, cluster: Cluster) {
         interrupt,
         rests: BTreeMap::new(),
         asked: BTreeMap::new(),
+        wished: BTreeSet::new(),
         alerts: Alerts::default(),
         retries: BTreeMap::new(),
         asked_back: BTreeSet::new(),
@@ -324,6 +327,7 @@ impl Watch {
         let unworked = store::unworked_requests(&**session).await?;
         self.asked
             .retain(|id, _| unworked.iter().any(|one| one.request.id == *id));
+        self.wished = unworked.iter().map(|one| one.name.to_string()).collect();
         for one in unworked {
             let id = one.request.id;
             let is_resting = self
@@ -368,7 +372,7 @@ impl Watch {
                 .iter()
                 .all(|other| done.contains(other.as_str()));
             let is_worked = one.is_worker_alive || self.workers.contains_key(name);
-            if !is_ready || is_worked || self.is_resting(name) {
+            if !is_ready || is_worked || self.wished.contains(name) || self.is_resting(name) {
                 continue;
             }
             let bound = match shelf::bind(&one.plan, &BTreeMap::new()) {

@@ -77,3 +77,6 @@ fn setting(shown: &Shown) -> Setting {
         is_fixed: config::is_fixed(shown),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -240,6 +240,53 @@ async fn a_service_that_is_killed_over_an_order_has_lost_nothing_and_doubles_not
     }
 }
 
+/// The same of a move: killed right before it grants a cut-over, and right after it has granted the way back.
+#[tokio::test]
+async fn a_service_that_is_killed_over_an_order_of_a_move_has_lost_nothing() {
+    let desk = Desk::new("orders_move_killed").await;
+    desk.client
+        .batch_execute(
+            "create table persons (team_id int, id int, primary key (team_id, id)); \
+             insert into persons select i % 5, i from generate_series(1, 2000) i; analyze persons",
+        )
+        .await
+        .unwrap();
+    let args = [
+        "move",
+        "persons",
+        "--same-shape",
+        "--execute",
+        "--detach",
+        "--setting",
+        "lease.ttl_ms=1000",
+    ];
+    desk.run(&args).await.expect_code(0);
+    let service = desk.serve("").await;
+    desk.until_state("persons", "waiting").await;
+    desk.kill(service).await;
+    for (verb, at, done) in [
+        ("cutover", "before-order", "cut_over"),
+        ("rollback", "after-order", "swapped_back"),
+    ] {
+        let id = desk.ask("persons", verb, &why("now")).await;
+        let mut service = desk.serve_with("", at).await;
+        service.child.wait().await.unwrap();
+        desk.until_free().await;
+        let service = desk.serve("").await;
+        assert_eq!(desk.answer(id).await["granted"], true);
+        desk.until(&format!(
+            "select count(*) = 1 from corridor.journal where event = '{done}'"
+        ))
+        .await;
+        assert_eq!(desk.entries("persons", verb, "now").await, 1, "{verb}");
+        desk.kill(service).await;
+    }
+    let service = desk.serve("").await;
+    desk.until_state("persons", "rolled_back").await;
+    desk.until("select count(*) = 2000 from persons").await;
+    service.stop().await;
+}
+
 /// Two services see each request at the same time; each is granted once.
 #[tokio::test]
 async fn two_services_do_not_both_do_it() {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use corridor_migration::data::{self, Call, Listener, News, shelf};
 use corridor_migration::definition::file;
-use corridor_migration::{Name, Order, Outcome, State, schema};
+use corridor_migration::{Name, Order, Outcome, State, Verb, schema, store};
 use corridor_pg::ConnectOptions;
 use tokio::sync::watch;
 
@@ -124,5 +124,62 @@ async fn a_table_that_is_not_there_is_not_called_one_without_a_key() {
         .await
         .unwrap_err();
         assert_eq!(fault.code().id, code, "{fault}");
+    }
+}
+
+/// Two saw the same request; the second one comes when the first has granted it and is gone again. It does nothing.
+#[tokio::test]
+async fn a_request_that_was_answered_is_not_carried_out_again() {
+    let database = fresh("data_asked").await;
+    let mut one = session(&database.url, "test", "-").await;
+    schema::ensure(&mut one).await.unwrap();
+    let text =
+        "description = \"x\"\n[[operations]]\nkind = \"check\"\nname = \"never\"\nquery = \"select false\"\n";
+    let definition = file::read("0001_never.toml", text).unwrap();
+    shelf::add(&mut one, &[definition], "a test").await.unwrap();
+    let connect = ConnectOptions::from_process(Some(&database.url)).unwrap();
+    let name = Name::new("0001_never").unwrap();
+    let id = store::load(&*one, &name).await.unwrap().id;
+    let carry = async |request: &store::Request| {
+        let (_sender, interrupt) = watch::channel(false);
+        data::carry_out(&Call {
+            connect: &connect,
+            name: &name,
+            order: request.order(),
+            asked: Some(request),
+            parameters: &BTreeMap::new(),
+            app_version: None,
+            mover: None,
+            listener: Arc::new(Heard::default()),
+            interrupt,
+        })
+        .await
+    };
+    let why = serde_json::json!({ "why": "please" });
+    for verb in [Verb::Start, Verb::Resume] {
+        store::ask(&*one, id, verb, &why, "anna").await.unwrap();
+        let seen = store::unworked_requests(&*one).await.unwrap();
+        assert_eq!((seen.len(), &seen[0].name), (1, &name));
+        let request = &seen[0].request;
+        assert_eq!(carry(request).await.unwrap_err().code().id, "MIG-134");
+        // It failed again, so it could be resumed again; and `start` would be refused, which is no answer to a granted one.
+        match verb {
+            Verb::Start => assert_eq!(carry(request).await.unwrap_err().code().id, "MIG-007"),
+            _ => assert_eq!(carry(request).await.unwrap(), Outcome::Interrupted),
+        }
+        let outcome = store::outcome(&*one, request.id).await.unwrap();
+        let granted = serde_json::json!({ "granted": true });
+        assert_eq!(outcome, store::Outcome::Answered { outcome: granted });
+        let entries = store::logs(&*one, id, 0, 100).await.unwrap();
+        let asked: Vec<_> = entries
+            .iter()
+            .filter(|entry| entry.event == verb.as_str())
+            .collect();
+        assert_eq!(asked.len(), 1, "{asked:?}");
+        assert_eq!(
+            (&asked[0].detail["by"], &asked[0].detail["why"]),
+            (&"anna".into(), &"please".into())
+        );
+        assert!(store::unworked_requests(&*one).await.unwrap().is_empty());
     }
 }

@@ -572,3 +572,33 @@ async fn reports_of_verifications_are_kept_with_the_verdict_and_the_newest_only(
     let fault = record(session, lease, before, 200, true).await.unwrap_err();
     assert_eq!(fault.code().id, "PG-019");
 }
+
+/// Whoever grants a request holds its row; whoever takes it back at the same moment comes too late, and the other way round.
+#[tokio::test]
+async fn a_request_is_granted_or_taken_back_never_both() {
+    let mut s = stage("request_race").await;
+    let asker = session(&s.database.url, "test", "-").await;
+    let id = s.migration.id;
+    let request = store::ask(&*asker, id, Verb::Pause, &Value::Null, "p@h 1")
+        .await
+        .unwrap();
+    let tx = s.session.begin(Isolation::ReadCommitted).await.unwrap();
+    assert!(store::hold_open(&tx, request).await.unwrap());
+    let mut withdrawing = std::pin::pin!(store::withdraw(&*asker, request));
+    let blocked = tokio::time::timeout(std::time::Duration::from_millis(300), &mut withdrawing).await;
+    assert!(blocked.is_err(), "it waits for whoever grants");
+    store::answer(&tx, &s.lease, request, &json!({ "granted": true }))
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    assert!(!withdrawing.await.unwrap());
+    let tx = s.session.begin(Isolation::ReadCommitted).await.unwrap();
+    assert!(!store::hold_open(&tx, request).await.unwrap(), "answered");
+    drop(tx);
+    let request = store::ask(&*asker, id, Verb::Pause, &Value::Null, "p@h 1")
+        .await
+        .unwrap();
+    assert!(store::withdraw(&*asker, request).await.unwrap());
+    let tx = s.session.begin(Isolation::ReadCommitted).await.unwrap();
+    assert!(!store::hold_open(&tx, request).await.unwrap(), "taken back");
+}
