@@ -16,7 +16,7 @@ use crate::access::identity::{self, Access, address_of, cookie, escaped, onward,
 use crate::access::{Role, Viewer};
 use crate::act::{self, Came, Wish};
 use crate::api::act::verb;
-use crate::fault::{BAD_PASSWORD, BAD_REQUEST, TOO_MANY_TRIES, WRONG_PASSWORD};
+use crate::fault::{BAD_PASSWORD, BAD_REQUEST, NOTHING_HERE, TOO_MANY_TRIES, WRONG_PASSWORD};
 use crate::home::within;
 use crate::page::{account as account_page, accounts as accounts_page, error, login as login_page};
 use crate::route::{ADMIN, Kind, OPERATOR, Route, VIEWER};
@@ -41,7 +41,7 @@ pub(crate) fn routes() -> Vec<Route> {
         ),
         page(
             Method::POST,
-            "/account/sign-out-others",
+            "/account/sign-out-everywhere",
             VIEWER,
             "Signs out everywhere else.",
             post(sign_out_others),
@@ -55,7 +55,7 @@ pub(crate) fn routes() -> Vec<Route> {
         ),
         page(
             Method::POST,
-            "/account/tokens/remove",
+            "/account/tokens/{id}/delete",
             VIEWER,
             "Removes a token.",
             post(remove_token),
@@ -70,9 +70,9 @@ pub(crate) fn routes() -> Vec<Route> {
         ),
         page(
             Method::POST,
-            "/accounts/{name}",
+            "/accounts/{name}/{what}",
             ADMIN,
-            "Changes an account.",
+            "Changes an account: role, disabled, password, remove.",
             post(change_account),
         ),
         page(
@@ -91,7 +91,7 @@ pub(crate) fn routes() -> Vec<Route> {
         ),
         page(
             Method::POST,
-            "/settings/{cluster}",
+            "/clusters/{cluster}/settings",
             ADMIN,
             "Changes a default of all migrations of a cluster.",
             post(set_default),
@@ -119,6 +119,21 @@ impl Fields {
 
     fn has(&self, name: &str) -> bool {
         !self.get(name).is_empty()
+    }
+
+    /// `on` or `off`.
+    fn is_on(&self, name: &str) -> Result<bool> {
+        match self.get(name) {
+            "on" => Ok(true),
+            "off" | "" => Ok(false),
+            other => Err(Fault::new(&BAD_REQUEST, format!("{name}: {other:?}"))),
+        }
+    }
+
+    /// What a setting is set to; nothing when the change is taken back.
+    fn value(&self) -> Result<Option<&str>> {
+        let value = self.get("value");
+        Ok((!self.is_on("reset")? && value != "default").then_some(value))
     }
 }
 
@@ -320,13 +335,11 @@ async fn add_token(
 async fn remove_token(
     State(console): State<Arc<Console>>,
     Extension(viewer): Extension<Viewer>,
-    RawForm(form): RawForm,
+    Path(id): Path<i64>,
 ) -> Response {
-    let fields = Fields::read(&form);
     let done = async {
         let mut session = console.home.own(&*console.host).await?;
-        let whose = (viewer.id, viewer.name.as_str());
-        account::remove_token(&mut session, whose, fields.get("name"), &viewer.name).await
+        account::remove_token(&mut session, (viewer.id, &viewer.name), id, &viewer.name).await
     }
     .await;
     console.home.forget();
@@ -368,18 +381,17 @@ async fn add_account(
 async fn change_account(
     State(console): State<Arc<Console>>,
     Extension(viewer): Extension<Viewer>,
-    Path(name): Path<String>,
+    Path((name, what)): Path<(String, String)>,
     RawForm(form): RawForm,
 ) -> Response {
     let fields = Fields::read(&form);
     let done = async {
-        let change = match fields.get("action") {
+        let change = match what.as_str() {
             "role" => Change::Role(role(fields.get("role"))?),
-            "disable" => Change::Disabled(true),
-            "enable" => Change::Disabled(false),
+            "disabled" => Change::Disabled(fields.is_on("disabled")?),
             "password" => Change::Password(fields.get("password").to_owned()),
             "remove" => Change::Removed,
-            other => return Err(Fault::new(&BAD_REQUEST, format!("action: {other:?}"))),
+            other => return Err(Fault::new(&NOTHING_HERE, other.to_owned())),
         };
         let mut session = console.home.own(&*console.host).await?;
         account::change(&mut session, &name, &change, &viewer.name).await
@@ -427,15 +439,15 @@ fn wish(what: &str, fields: &Fields) -> Result<Wish> {
         "skip" => Ok(Wish::Skip),
         "settle" => Ok(Wish::Settle {
             operation: fields.get("operation").to_owned(),
-            is_done: match fields.get("done") {
-                "yes" => true,
-                "no" => false,
-                other => return Err(Fault::new(&BAD_REQUEST, format!("done: {other:?}"))),
+            is_done: match fields.get("outcome") {
+                "done" => true,
+                "again" => false,
+                other => return Err(Fault::new(&BAD_REQUEST, format!("outcome: {other:?}"))),
             },
         }),
         "set" => Ok(Wish::Set {
             key: fields.get("key").to_owned(),
-            value: (!fields.has("default")).then(|| fields.get("value").to_owned()),
+            value: fields.value()?.map(str::to_owned),
         }),
         _ => Ok(Wish::Ask {
             verb: verb(what)?,
@@ -446,7 +458,7 @@ fn wish(what: &str, fields: &Fields) -> Result<Wish> {
                 .filter(|(_, value)| !value.is_empty())
                 .filter_map(|(key, value)| Some((key.strip_prefix("p.")?.to_owned(), value.clone())))
                 .collect(),
-            is_drop: fields.get("drop") == "yes",
+            is_drop: fields.is_on("drop")?,
         }),
     }
 }
@@ -457,9 +469,11 @@ async fn configure(
     RawForm(form): RawForm,
 ) -> Response {
     let fields = Fields::read(&form);
-    let value = (!fields.has("default")).then(|| fields.get("value"));
-    let done = console.host.set(fields.get("key"), value, &viewer.actor()).await;
-    onto("/settings", done)
+    let done = async {
+        let key = fields.get("key");
+        console.host.set(key, fields.value()?, &viewer.actor()).await
+    };
+    onto("/settings", done.await)
 }
 
 async fn set_default(
@@ -469,7 +483,9 @@ async fn set_default(
     RawForm(form): RawForm,
 ) -> Response {
     let fields = Fields::read(&form);
-    let value = (!fields.has("default")).then(|| fields.get("value"));
-    let done = act::set_default(&console, &viewer, &cluster, fields.get("key"), value).await;
-    onto("/settings", done)
+    let done = async {
+        let key = fields.get("key");
+        act::set_default(&console, &viewer, &cluster, key, fields.value()?).await
+    };
+    onto("/settings", done.await)
 }

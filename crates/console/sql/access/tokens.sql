@@ -2,6 +2,7 @@
 -- Locks: access share on corridor.token
 -- Oldest version: 14
 select
+    id,
     name,
     role,
     to_char(created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as created_at,

@@ -52,6 +52,8 @@ pub struct SignIn {
 /// A token of an account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Token {
+    /// Its number.
+    pub id: i64,
     /// Its name within the account.
     pub name: String,
     /// What it may do, at most what its account may.
@@ -452,6 +454,7 @@ pub async fn tokens(client: &impl GenericClient, account_id: i64) -> Result<Vec<
     Ok(rows
         .iter()
         .map(|row| Token {
+            id: row.get("id"),
             name: row.get("name"),
             role: role_of(row, "role"),
             created_at: row.get("created_at"),
@@ -466,20 +469,21 @@ pub async fn tokens(client: &impl GenericClient, account_id: i64) -> Result<Vec<
 pub async fn remove_token(
     session: &mut Session,
     (account_id, account): (i64, &str),
-    name: &str,
+    id: i64,
     by: &str,
 ) -> Result<()> {
     let tx = session.begin(Isolation::ReadCommitted).await?;
-    let removed = tx
-        .execute(
+    let row = tx
+        .query_opt(
             include_str!("../../sql/access/remove_token.sql"),
-            &[&account_id, &name],
+            &[&account_id, &id],
         )
         .await
         .doing(|| "removing a token")?;
-    if removed == 0 {
-        return Err(Fault::new(&NO_SUCH_TOKEN, name.to_owned()));
-    }
+    let Some(row) = row else {
+        return Err(Fault::new(&NO_SUCH_TOKEN, format!("number {id}")));
+    };
+    let name: String = row.get("name");
     audit::append(
         &tx,
         by,
