@@ -1,0 +1,418 @@
+//! Who may do what, at every address: nobody, a viewer, an operator, an admin; with a forged form; with a token; behind a proxy.
+
+use std::net::IpAddr;
+
+use corridor_console::access::account::{self, Change};
+use corridor_console::access::{Access, Role};
+use corridor_console::route::{self, Kind};
+use serde_json::json;
+
+use crate::house::{Ask, House, PASSWORD, Who, options};
+
+/// An address with something in its places that does no harm when it is let through.
+fn filled(path: &str) -> String {
+    path.replace("{cluster}", "nowhere")
+        .replace("{name}", "nothing")
+        .replace("{verb}", "pause")
+        .replace("{what}", "nothing")
+        .replace("{id}", "1")
+        .replace("{file}", "nothing")
+}
+
+fn needs(access: Access) -> Option<Role> {
+    match access {
+        Access::Open => None,
+        Access::Role(role) => Some(role),
+    }
+}
+
+/// Every address, asked by everybody. What a role may do is tested by what is refused to the one below it.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_address_is_for_whom_the_table_says() {
+    let house = House::new("access_every").await;
+    let mut people = vec![(None, Who::Nobody)];
+    for (name, role) in [
+        ("vera", Role::Viewer),
+        ("otto", Role::Operator),
+        ("anna", Role::Admin),
+    ] {
+        people.push((Some(role), house.sign_in(name).await));
+        people.push((Some(role), Who::Token(house.token(name, role).await)));
+    }
+    // Streams never end: whether they are let through is seen in their first line, below.
+    let routes: Vec<_> = route::all()
+        .into_iter()
+        .filter(|route| !route.path.ends_with("/live") && !route.path.contains("logout"))
+        .collect();
+    assert!(routes.len() > 30);
+    for route in routes {
+        let path = filled(route.path);
+        for (role, who) in &people {
+            let is_page = route.kind == Kind::Page;
+            let mut ask = Ask::new(route.method.as_str(), &path).by(who);
+            if route.method != "GET" {
+                ask = match is_page {
+                    true => ask.form(&[("csrf", who.csrf())]),
+                    false => ask.header("x-csrf-token", who.csrf()).json(&json!({})),
+                };
+            }
+            let answer = house.send(&ask).await;
+            let told = format!(
+                "{} {path} by {role:?}: {} {}",
+                route.method, answer.status, answer.body
+            );
+            match needs(route.access) {
+                Some(wanted) if role.is_none() => {
+                    let is_sent_away = is_page
+                        && route.method == "GET"
+                        && answer.status == 303
+                        && answer.header("location").unwrap().starts_with("/login?next=");
+                    assert!(is_sent_away || answer.status == 401, "{wanted}: {told}");
+                }
+                Some(wanted) if *role < Some(wanted) => {
+                    assert_eq!(answer.status, 403, "{told}");
+                    assert!(answer.body.contains("CON-008"), "{told}");
+                }
+                _ => assert!(
+                    ![401, 403].contains(&answer.status) && answer.status < 500,
+                    "{told}"
+                ),
+            }
+            assert!(
+                answer
+                    .header("content-security-policy")
+                    .is_some_and(|policy| policy.contains("default-src 'none'") && !policy.contains("unsafe")),
+                "{told}"
+            );
+            assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{told}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_that_another_site_sends_is_refused() {
+    let house = House::new("access_forged").await;
+    let anna = house.sign_in("anna").await;
+    let other = house.sign_in("anna").await;
+    let routes: Vec<_> = route::all()
+        .into_iter()
+        .filter(|route| route.method != "GET" && route.access != Access::Open)
+        .collect();
+    for route in &routes {
+        let path = filled(route.path);
+        let ask = || Ask::new(route.method.as_str(), &path).by(&anna);
+        let forged = [
+            ask(),
+            ask().form(&[("csrf", "")]),
+            ask().form(&[("csrf", other.csrf())]),
+            ask().header("x-csrf-token", other.csrf()),
+            ask()
+                .form(&[("csrf", anna.csrf())])
+                .header("sec-fetch-site", "cross-site"),
+            ask()
+                .form(&[("csrf", anna.csrf())])
+                .header("sec-fetch-site", "same-site"),
+            ask()
+                .form(&[("csrf", anna.csrf())])
+                .header("origin", "https://evil.example"),
+        ];
+        for one in forged {
+            let answer = house.send(&one).await;
+            assert!(
+                answer.status == 403 && answer.body.contains("CON-009"),
+                "{one:?}: {} {}",
+                answer.status,
+                answer.body
+            );
+        }
+    }
+    // Still signed in: nothing went through.
+    assert_eq!(house.get("/account", &anna).await.status, 200);
+    let mut session = house.session().await;
+    let count = account::list(&*session).await.unwrap().len();
+    assert_eq!(count, 3);
+    account::change(&mut session, "anna", &Change::Removed, "test")
+        .await
+        .expect_err("the last admin stays");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cookie_is_kept_from_scripts_and_ends_with_the_sign_in() {
+    let house = House::new("access_cookie").await;
+    let answer = house.try_sign_in("anna", PASSWORD).await;
+    assert_eq!(answer.header("location"), Some("/audit"));
+    let cookie = answer.header("set-cookie").unwrap();
+    assert!(
+        cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"),
+        "{cookie}"
+    );
+    let anna = house.sign_in("anna").await;
+    // The table has no secret that could be sent.
+    let session = house.session().await;
+    let Who::Cookie(cookie, csrf) = &anna else {
+        unreachable!()
+    };
+    let secret = cookie.split_once('=').unwrap().1;
+    let rows = session
+        .query(
+            "select encode(digest, 'hex') as digest from corridor.sign_in",
+            &[],
+        )
+        .await
+        .unwrap();
+    assert!(rows.iter().all(|row| row.get::<_, String>("digest") != secret));
+    assert_ne!(secret, csrf);
+    let out = house
+        .send(&Ask::new("POST", "/logout").by(&anna).form(&[("csrf", csrf)]))
+        .await;
+    assert_eq!(out.status, 303);
+    assert_eq!(
+        house.get("/account", &anna).await.status,
+        303,
+        "signed out at once"
+    );
+    // An expired one is none.
+    let again = house.sign_in("anna").await;
+    session
+        .execute("update corridor.sign_in set expires_at = clock_timestamp()", &[])
+        .await
+        .unwrap();
+    let gone = async || house.get("/account", &again).await.status == 303;
+    crate::until(gone).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disabled_account_and_another_password_end_what_was_signed_in() {
+    let house = House::new("access_disabled").await;
+    let (vera, otto) = (house.sign_in("vera").await, house.sign_in("otto").await);
+    let token = Who::Token(house.token("vera", Role::Viewer).await);
+    assert_eq!(house.get("/api/me", &token).await.status, 200);
+    let mut session = house.session().await;
+    account::change(&mut session, "vera", &Change::Disabled(true), "test")
+        .await
+        .unwrap();
+    account::change(
+        &mut session,
+        "otto",
+        &Change::Password("another password".into()),
+        "test",
+    )
+    .await
+    .unwrap();
+    for who in [&vera, &token, &otto] {
+        crate::until(async || house.get("/api/me", who).await.status == 401).await;
+    }
+    assert_eq!(house.try_sign_in("vera", PASSWORD).await.status, 401);
+    assert_eq!(house.try_sign_in("otto", PASSWORD).await.status, 401);
+    assert_eq!(house.try_sign_in("otto", "another password").await.status, 303);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn guessing_is_made_slow() {
+    let house = House::new("access_guess").await;
+    for _ in 0..6 {
+        let answer = house.try_sign_in("anna", "not the password").await;
+        assert_eq!(answer.status, 401);
+    }
+    let answer = house.try_sign_in("anna", PASSWORD).await;
+    assert_eq!(
+        answer.status, 429,
+        "not looked at, though it is right: {}",
+        answer.body
+    );
+    let words = |body: &str| body.contains("too many tries");
+    assert!(words(&answer.body), "{}", answer.body);
+    // What is wrong is not said: an unknown name is answered like a wrong password.
+    let other = House::new("access_unknown").await;
+    let (known, unknown) = (
+        other.try_sign_in("anna", "not the password").await,
+        other.try_sign_in("nobody", "not the password").await,
+    );
+    assert_eq!(known.body.replace("anna", "nobody"), unknown.body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_never_may_more_than_its_account_and_needs_no_form() {
+    let house = House::new("access_token").await;
+    let vera = Who::Token(house.token("vera", Role::Admin).await);
+    let me = house.get("/api/me", &vera).await.json();
+    assert_eq!(
+        (me["name"].as_str(), me["role"].as_str()),
+        (Some("vera"), Some("viewer"))
+    );
+    let anna = Who::Token(house.token("anna", Role::Viewer).await);
+    assert_eq!(house.get("/accounts", &anna).await.status, 403);
+    for text in [
+        "Bearer",
+        "Bearer x",
+        "Basic YTpi",
+        &format!("Bearer {}", "0".repeat(64)),
+    ] {
+        let answer = house
+            .send(&Ask::new("GET", "/api/me").header("authorization", text))
+            .await;
+        assert_eq!(answer.status, 401, "{text}");
+        assert!(answer.header("www-authenticate").is_some());
+    }
+    // One that expires.
+    let mut session = house.session().await;
+    let short = account::add_token(&mut session, "anna", "short", Role::Admin, Some(1), "test")
+        .await
+        .unwrap();
+    let short = Who::Token(short);
+    assert_eq!(house.get("/api/me", &short).await.status, 200);
+    session
+        .execute(
+            "update corridor.token set expires_at = clock_timestamp() where name = 'short'",
+            &[],
+        )
+        .await
+        .unwrap();
+    crate::until(async || house.get("/api/me", &short).await.status == 401).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trusted_proxy_names_the_account_and_nobody_else_does() {
+    let trusting = |from: &str| corridor_console::Options {
+        proxy_header: Some("x-forwarded-user".to_owned()),
+        proxy_from: vec![from.parse::<IpAddr>().unwrap()],
+        ..options()
+    };
+    let house = House::with("access_proxy", trusting("127.0.0.1"), None).await;
+    let as_anna = |path: &str| Ask::new("GET", path).header("x-forwarded-user", "anna");
+    let me = house.send(&as_anna("/api/me")).await.json();
+    assert_eq!(me["role"], "admin");
+    let unknown = house
+        .send(&Ask::new("GET", "/api/me").header("x-forwarded-user", "eve"))
+        .await;
+    assert_eq!(unknown.status, 401);
+    let twice = house
+        .send(&as_anna("/api/me").header("x-forwarded-user", "vera"))
+        .await;
+    assert_eq!(twice.status, 401, "somebody has added one");
+    // Its forms need the page's secret as well.
+    let page = house.send(&as_anna("/account")).await;
+    let cookie = page
+        .header("set-cookie")
+        .unwrap()
+        .split(';')
+        .next()
+        .unwrap()
+        .to_owned();
+    let post = |csrf: &str| {
+        Ask::new("POST", "/account/tokens")
+            .header("x-forwarded-user", "anna")
+            .header("cookie", &cookie)
+            .form(&[("csrf", csrf), ("name", "t"), ("role", "viewer")])
+    };
+    assert_eq!(house.send(&post("x")).await.status, 403);
+    assert_eq!(house.send(&post(&page.csrf())).await.status, 200);
+    // From an address that is not trusted the header says nothing.
+    let other = House::with("access_no_proxy", trusting("192.0.2.1"), None).await;
+    assert_eq!(other.send(&as_anna("/api/me")).await.status, 401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_goes_on_only_within_the_console() {
+    let house = House::new("access_onward").await;
+    for (next, location) in [
+        ("/audit", "/audit"),
+        ("//evil.example", "/"),
+        ("/\\evil.example", "/"),
+        ("https://evil.example", "/"),
+        ("", "/"),
+    ] {
+        let form = [("name", "vera"), ("password", PASSWORD), ("next", next)];
+        let answer = house.send(&Ask::new("POST", "/login").form(&form)).await;
+        assert_eq!(answer.header("location"), Some(location), "{next}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn accounts_are_changed_by_admins_and_one_is_always_left() {
+    let house = House::new("access_accounts").await;
+    let anna = house.sign_in("anna").await;
+    let post = async |path: &str, fields: &[(&str, &str)]| {
+        let fields = [&[("csrf", anna.csrf())], fields].concat();
+        house.send(&Ask::new("POST", path).by(&anna).form(&fields)).await
+    };
+    let added = post(
+        "/accounts",
+        &[("name", "eva"), ("role", "operator"), ("password", PASSWORD)],
+    )
+    .await;
+    assert_eq!(added.status, 303, "{}", added.body);
+    house.sign_in("eva").await;
+    let taken = post("/accounts", &[("name", "eva"), ("role", "viewer")]).await;
+    assert!(
+        taken.status == 409 && taken.body.contains("CON-004"),
+        "{}",
+        taken.body
+    );
+    for (name, password, code) in [("Eva", PASSWORD, "CON-002"), ("eve", "short", "CON-003")] {
+        let bad = post(
+            "/accounts",
+            &[("name", name), ("role", "viewer"), ("password", password)],
+        )
+        .await;
+        assert!(bad.status == 400 && bad.body.contains(code), "{}", bad.body);
+    }
+    for (path, fields) in [
+        ("/accounts/anna/disabled", [("disabled", "on")]),
+        ("/accounts/anna/role", [("role", "viewer")]),
+        ("/accounts/anna/remove", [("x", "y")]),
+    ] {
+        let refused = post(path, &fields).await;
+        assert!(
+            refused.status == 409 && refused.body.contains("CON-006"),
+            "{path}"
+        );
+    }
+    assert_eq!(post("/accounts/eva/role", &[("role", "admin")]).await.status, 303);
+    assert_eq!(
+        post("/accounts/anna/role", &[("role", "viewer")]).await.status,
+        303
+    );
+    crate::until(async || house.get("/accounts", &anna).await.status == 403).await;
+    let session = house.session().await;
+    let rows = session
+        .query(
+            "select action, object, actor from corridor.audit order by id",
+            &[],
+        )
+        .await
+        .unwrap();
+    let said: Vec<String> = rows
+        .iter()
+        .map(|row| {
+            format!(
+                "{} {} {}",
+                row.get::<_, &str>(2),
+                row.get::<_, &str>(0),
+                row.get::<_, &str>(1)
+            )
+        })
+        .collect();
+    assert!(
+        said.contains(&"anna account_role_set account eva".to_owned()),
+        "{said:?}"
+    );
+    assert!(said.contains(&"eva signed_in account eva".to_owned()), "{said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_an_account_the_page_says_how_to_make_one() {
+    let database = corridor_testbed::Cluster::shared(15)
+        .await
+        .fresh_database("access_none")
+        .await
+        .unwrap();
+    let house = House::empty(database, options(), None).await;
+    let page = house.get("/login", &Who::Nobody).await;
+    assert!(
+        page.status == 200 && page.body.contains("corridor user add"),
+        "{}",
+        page.body
+    );
+    assert_eq!(house.try_sign_in("admin", "admin").await.status, 401);
+}
