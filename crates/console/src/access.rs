@@ -1,16 +1,44 @@
 //! Who may do what: accounts with roles, sign-ins, tokens.
+//!
+//! - [`account`]: accounts, sign-ins and tokens as rows of *home*.
+//! - `password`: Argon2id, a bounded number of hashings at a time.
+//! - `secret`: what a cookie or a token holds; the database has only its digest.
+//! - `attempts`: how often somebody may try to sign in.
+//! - `identity`: who a request comes from.
+//! - [`audit`]: what was done, by whom and why.
+//!
+//! There is no account, and so no password, until somebody makes one: `corridor user add NAME --role admin`.
 
+pub mod account;
+mod attempts;
+pub mod audit;
+pub(crate) mod identity;
+
+mod password;
 mod role;
+mod secret;
 
+pub(crate) use attempts::Attempts;
+pub use identity::Access;
 pub use role::Role;
+pub(crate) use secret::Secret;
 
 /// Who a request comes from. Handlers find it in the request's extensions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Viewer {
+    /// The account's id.
+    pub id: i64,
     /// The account's name.
     pub name: String,
     /// What it may do, narrowed by the token where there is one.
     pub role: Role,
     /// What every form must bring back, in the field `csrf`; empty where no cookie is used.
     pub csrf: String,
+}
+
+impl Viewer {
+    /// As the journal names whoever acts through the console.
+    pub fn actor(&self) -> String {
+        format!("{} (console)", self.name)
+    }
 }

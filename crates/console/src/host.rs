@@ -3,8 +3,10 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use corridor_limits::finding::Finding;
+use corridor_migration::definition::Definition;
 use corridor_migration::store::Summary;
 use corridor_pg::{ConnectOptions, Result};
 use semver::Version;
@@ -22,6 +24,10 @@ pub trait Host: Send + Sync + 'static {
     /// Changes a setting for all services of this home, and makes it hold here at once; `None` takes the change back. Refuses
     /// what makes no sense and what the command line or the environment fixes.
     fn set<'a>(&'a self, key: &'a str, value: Option<&'a str>, by: &'a str) -> Deed<'a, ()>;
+    /// Refuses a file of a person's own that names what this build cannot carry out: the shape of a move, say.
+    fn check(&self, definition: &Definition) -> Result<()>;
+    /// OpenMetrics text.
+    fn metrics(&self) -> String;
     /// The application's version, when the settings say it.
     fn app_version(&self) -> Option<Version>;
 }
@@ -50,6 +56,26 @@ pub struct Seen {
     pub workers: Vec<String>,
     /// What the newest check of this service found, worst first; `None` when it has made none.
     pub findings: Option<Vec<Finding>>,
+}
+
+/// A look that is older than this says nothing.
+const SEEN_MAX_S: f64 = 60.0;
+
+impl Seen {
+    /// Why a cluster is not known to be well.
+    pub fn trouble(seen: Option<&Seen>) -> Option<String> {
+        let Some(seen) = seen else {
+            return Some("not looked at yet".to_owned());
+        };
+        let age_s = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .map_or(0.0, |since| since.as_secs_f64() - seen.at_s);
+        match &seen.fault {
+            Some(fault) => Some(fault.clone()),
+            None if age_s > SEEN_MAX_S => Some(format!("last looked at {age_s:.0} s ago")),
+            None => None,
+        }
+    }
 }
 
 /// One setting of the service.

@@ -6,6 +6,12 @@
 //!
 //! - [`host`]: what the process that serves knows and can do; the binary implements it.
 //! - [`access`]: accounts, roles, sign-ins, tokens; who a request comes from.
+//! - [`route`]: every address in one table, with who may use it.
+//! - `page`, `post`: for people: pages, and the forms on them.
+//! - `api`: for programs.
+//! - `act`: what is asked for, left as a row and answered.
+//! - `home`: the database that accounts are in.
+//! - [`server`]: the socket, TLS.
 //! - `read`: what is asked of the databases, over a few connections, once for all who ask at the same time.
 //!
 //! **Invariant:** this room carries nothing out. It leaves orders as rows, and a worker takes them; what a page says of a
@@ -13,14 +19,57 @@
 //! **Invariant:** what may be done is decided on the server, by one table of routes; a page that hides a button is only polite.
 
 pub mod access;
+mod act;
+mod api;
+pub mod fault;
+mod home;
 pub mod host;
-
+mod page;
+mod post;
 mod read;
+mod refusal;
+pub mod route;
+pub mod server;
 
+use std::net::IpAddr;
 use std::sync::Arc;
+
+use tokio::sync::watch;
 
 /// What all handlers share.
 pub struct Console {
     host: Arc<dyn host::Host>,
     reader: read::Reader,
+    home: home::Home,
+    attempts: access::Attempts,
+    options: Options,
+    /// Streams end with it: the server's end would wait for them for ever.
+    leave: watch::Receiver<bool>,
+}
+
+/// How people come in.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How long a sign-in lasts.
+    pub sign_in_hours: i32,
+    /// The header in which a trusted proxy names the account; `None`: no proxy is trusted.
+    pub proxy_header: Option<String>,
+    /// Who is trusted to send it.
+    pub proxy_from: Vec<IpAddr>,
+    /// People come over TLS: cookies are never sent without.
+    pub is_secure: bool,
+}
+
+impl Console {
+    /// Ready to answer; `leave` ends it.
+    pub fn new(host: Arc<dyn host::Host>, options: Options, leave: watch::Receiver<bool>) -> Arc<Console> {
+        Arc::new(Console {
+            host,
+            reader: read::Reader::default(),
+            home: home::Home::default(),
+            attempts: access::Attempts::default(),
+            options,
+            leave,
+        })
+    }
 }

@@ -2,11 +2,13 @@
 //!
 //! What a shape, a setting or a connection string means is read by the room that owns it; here they are texts.
 
+mod account;
 mod service;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use self::account::{Home, Role, User, UserAdd, UserToken};
 pub(crate) use self::service::{
     Config, Gate, Migration, MigrationAdd, MigrationNamed, MigrationSettle, MigrationSkip, MigrationStart,
     Serve,
@@ -98,6 +100,9 @@ pub(crate) enum Command {
     Gate(Gate),
     /// Run as a service: work what nobody works, start what is due, tell what happens, answer over HTTP
     Serve(Serve),
+    /// The accounts of the service's console
+    #[command(subcommand)]
+    User(User),
     /// The settings of the service
     #[command(subcommand)]
     Config(Config),
@@ -475,6 +480,7 @@ mod tests {
                 "migration",
                 "gate",
                 "serve",
+                "user",
                 "config",
                 "status",
                 "pause",

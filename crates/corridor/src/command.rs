@@ -20,6 +20,7 @@ mod serve;
 mod set;
 mod status;
 mod stop;
+mod user;
 mod verify;
 mod watch;
 mod work;
@@ -84,6 +85,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<u8> {
         Command::Migration(args) => migration::run(context, &args).await,
         Command::Gate(args) => context.interruptible(gate::run(context, &args)).await,
         Command::Serve(args) => serve::run(context, &args).await,
+        Command::User(args) => context.interruptible(user::run(context, &args)).await,
         Command::Config(args) => context.interruptible(serve::show(context, &args)).await,
         Command::Watch(args) => collector::run(context, &args, None).await,
         Command::Move(args) => r#move::run(context, &args).await,

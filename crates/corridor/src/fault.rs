@@ -53,10 +53,6 @@ BAD_CONFIG "CLI-008" Usage
     "the settings of the service cannot be read"
     "`corridor config show` prints every setting, its value and where it came from."
     "The file (`corridor.toml`, or what `--config` names), a variable of the environment or a flag has a value that makes no sense, or a setting that does not exist. The message names it and where it stands. A service that runs keeps the settings that it has."
-NO_SUCH_CLUSTER "CLI-009" Usage
-    "the service has no such cluster"
-    "`GET /api/clusters` lists them."
-    "The clusters of a service stand in its settings, under `[[clusters]]`; without any there is one, called `main`."
 }
 
 /// The rooms with their codes, from the floor up.
@@ -78,6 +74,10 @@ pub(crate) fn rooms() -> Vec<(&'static str, Vec<&'static Code>)> {
         ("planning a move", corridor_move::fault::PLAN_CODES.to_vec()),
         ("carrying a move out", corridor_move::run::RUN_CODES.to_vec()),
         ("what a check finds", corridor_limits::fault::CODES.to_vec()),
+        (
+            "the console and its accounts",
+            corridor_console::fault::CODES.to_vec(),
+        ),
         (
             "doing what a check advises",
             corridor_limits::fault::FAULTS.to_vec(),
@@ -162,7 +162,7 @@ mod tests {
     fn a_code_that_is_not_there_gets_suggestions() {
         for (text, detail) in [
             ("mob-18", "\"mob-18\"; did you mean MOV-018?"),
-            ("CLI-099", "\"CLI-099\"; did you mean CLI-009?"),
+            ("CLI-099", "\"CLI-099\""),
             ("elephant", "\"elephant\""),
             ("", "\"\""),
         ] {

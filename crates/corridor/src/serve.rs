@@ -10,14 +10,14 @@
 //! - [`host`]: the service as the console sees it.
 //! - [`worker`]: one migration on a thread of its own.
 //! - [`alert`]: who is told, and when.
-//! - [`http`]: health, readiness, metrics, the gate, what migrations there are.
+//! - [`metrics`]: what it measures. Everything else over HTTP is the console's.
 //! - [`window`]: times of the day in which something may be started.
 
 mod alert;
 mod cluster;
 pub(crate) mod config;
 mod host;
-mod http;
+mod metrics;
 mod pace;
 pub(crate) mod stored;
 mod window;
@@ -27,7 +27,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use corridor_console::host::Seen;
+use corridor_console::Console;
+use corridor_console::host::{Host, Seen};
+use corridor_console::server::{self, Tls};
 use corridor_limits::check::Report;
 use corridor_pg::{Fault, Result};
 use tokio::sync::watch;
@@ -188,10 +190,21 @@ pub(crate) async fn run(context: &Context, flags: &Flags) -> Result<u8> {
         .await
         .map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
+    let tls = match &config.access.tls {
+        Some((cert, key)) => Some(Arc::new(Tls::load(cert, key)?)),
+        None => None,
+    };
     let service = Arc::new(Service::new(sources, config, &context.output, &context.interrupt));
-    service.output.say(&format!("listening on http://{address}"));
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    service.output.say(&format!("listening on {scheme}://{address}"));
     ask_home(&service).await;
-    let http = tokio::spawn(http::serve(listener, Arc::clone(&service)));
+    let options = options(&service.config());
+    let console = Console::new(
+        Arc::clone(&service) as Arc<dyn Host>,
+        options,
+        context.interrupt.watch(),
+    );
+    let http = tokio::spawn(answer(listener, console, tls.clone()));
     let mut tasks: BTreeMap<String, (config::Cluster, JoinHandle<()>)> = BTreeMap::new();
     let mut leaving = Vec::new();
     let mut hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())
@@ -201,7 +214,12 @@ pub(crate) async fn run(context: &Context, flags: &Flags) -> Result<u8> {
         leaving.extend(follow(&service, &mut tasks));
         tokio::select! {
             () = context.interrupt.wait() => break,
-            _ = hangup.recv() => reload(&service, flags),
+            _ = hangup.recv() => {
+                reload(&service, flags);
+                if let Some(Err(fault)) = tls.as_ref().map(|tls| tls.reload()) {
+                    service.output.say(&format!("the certificate stays as it is: {fault}"));
+                }
+            }
         }
     }
     service.output.say("checkpointing, then leaving");
@@ -213,6 +231,23 @@ pub(crate) async fn run(context: &Context, flags: &Flags) -> Result<u8> {
     // A client that never ends its request does not keep us.
     http.abort();
     Ok(DONE)
+}
+
+/// How people come in.
+fn options(config: &Config) -> corridor_console::Options {
+    let access = &config.access;
+    corridor_console::Options {
+        sign_in_hours: i32::try_from(access.sign_in_hours).unwrap_or(i32::MAX),
+        proxy_header: access.proxy_header.clone(),
+        proxy_from: access.proxy_from.clone(),
+        is_secure: access.tls.is_some(),
+    }
+}
+
+async fn answer(listener: tokio::net::TcpListener, console: Arc<Console>, tls: Option<Arc<Tls>>) {
+    if let Err(error) = server::serve(listener, console, tls).await {
+        tracing::warn!(%error, "the HTTP service ended");
+    }
 }
 
 /// What is kept in the home cluster, before anything is begun. Without it the service goes on; its looks ask again.

@@ -21,6 +21,50 @@ pub(crate) fn is_drawable() -> bool {
     !is_dumb && stdout().is_terminal()
 }
 
+/// A line that is not shown while it is typed; `None` where nobody sits at a terminal. Whoever leaves meanwhile sees again
+/// what is typed.
+pub(crate) async fn ask_hidden(prompt: &str) -> std::io::Result<Option<String>> {
+    if !stdin().is_terminal() {
+        return Ok(None);
+    }
+    let _veil = Veil::draw()?;
+    let mut err = std::io::stderr();
+    err.write_all(prompt.as_bytes())?;
+    err.flush()?;
+    let line = line().await?;
+    err.write_all(b"\n")?;
+    Ok(Some(line))
+}
+
+/// The next line of the standard input, without its end. A thread that waits for it for ever is not waited for at the end.
+pub(crate) async fn line() -> std::io::Result<String> {
+    let read = tokio::task::spawn_blocking(|| {
+        let mut line = String::new();
+        stdin().read_line(&mut line).map(|_| line)
+    });
+    let line = read.await.map_err(std::io::Error::other)??;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// What is typed is not shown, until it is dropped.
+struct Veil(Termios);
+
+impl Veil {
+    fn draw() -> std::io::Result<Self> {
+        let before = tcgetattr(stdin())?;
+        let mut hidden = before.clone();
+        hidden.local_modes.remove(LocalModes::ECHO);
+        tcsetattr(stdin(), OptionalActions::Now, &hidden)?;
+        Ok(Veil(before))
+    }
+}
+
+impl Drop for Veil {
+    fn drop(&mut self) {
+        let _ = tcsetattr(stdin(), OptionalActions::Now, &self.0);
+    }
+}
+
 /// Keys come at once and are not shown, and the cursor is away, until it is dropped. Ctrl-C stays a signal.
 pub(crate) struct Cockpit {
     before: Option<Termios>,

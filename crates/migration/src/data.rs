@@ -20,6 +20,7 @@
 //! for it refused, before anything is undone.
 
 mod attempt;
+pub mod census;
 mod course;
 mod deck;
 pub mod fault;

@@ -2,13 +2,11 @@
 //!
 //! It asks and starts nothing, so that it can stand in a container's init step and in a pipeline.
 
-use corridor_migration::State;
-use corridor_migration::data::readiness::Answer;
+use corridor_migration::data::census;
 use corridor_migration::definition::versions::app_version;
-use corridor_migration::gate::{self, Entry, Gate, Required, Standing};
+use corridor_migration::gate::{self, Gate};
 use corridor_pg::{Exit, Result};
 
-use super::migration::{Row, rows};
 use super::{Context, DONE};
 use crate::args;
 use crate::output::text::{Paint, hang, harmless, paint};
@@ -18,8 +16,7 @@ pub(crate) async fn run(context: &Context, args: &args::Gate) -> Result<u8> {
     let version = app_version(&args.app_version)?;
     let installed = args.installed.as_deref().map(app_version).transpose()?;
     let mut session = context.session("-").await?;
-    let rows = rows(&mut session).await?;
-    let entries: Vec<Entry> = rows.iter().filter_map(entry).collect();
+    let entries = census::entries(&census::rows(&mut session).await?);
     let gate = gate::judge(&version, installed.as_ref(), &entries);
     if context.output.is_json() {
         context.output.bare_document(&gate, true)?;
@@ -30,34 +27,6 @@ pub(crate) async fn run(context: &Context, args: &args::Gate) -> Result<u8> {
         DONE
     } else {
         Exit::BadResult.code()
-    })
-}
-
-/// A run that was taken back and made room for another one is not asked for.
-pub(crate) fn entry(row: &Row) -> Option<Entry> {
-    let standing = &row.standing;
-    if standing.plan.definition.name != standing.name.as_str() {
-        return None;
-    }
-    let how = match (standing.ended_by.as_deref(), &standing.state) {
-        (Some("skipped"), _) => Standing::Skipped,
-        (Some("not_required"), _) => Standing::NotRequired,
-        // Everything is done; what is left is a person's word on whether it stays.
-        (_, State::Finishing) => Standing::Done,
-        (_, state) => Standing::from(state.name()),
-    };
-    let required = match &row.required {
-        None | Some(Answer::Yes) => Required::Yes,
-        Some(Answer::No) => Required::No,
-        Some(Answer::Unknown { why }) => Required::Unknown(why.clone()),
-    };
-    Some(Entry {
-        name: standing.name.to_string(),
-        description: standing.description.clone(),
-        versions: row.versions.clone(),
-        depends_on: row.depends_on.clone(),
-        standing: how,
-        required,
     })
 }
 

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use corridor_migration::data::shelf::{self, Added, Standing};
+use corridor_migration::data::census::{Row, rows};
+use corridor_migration::data::shelf::{self, Added};
 use corridor_migration::data::{self, readiness};
 use corridor_migration::definition::{Definition, file};
 use corridor_migration::lease::this_process;
 use corridor_migration::{Name, Order, Outcome, State, schema, store};
-use corridor_pg::{Fault, Result, Session};
+use corridor_pg::{Fault, Result};
 use semver::Version;
 use serde::Serialize;
 
@@ -96,50 +97,9 @@ async fn add(context: &Context, args: &MigrationAdd) -> Result<u8> {
     Ok(DONE)
 }
 
-/// What is here, and whether it is needed.
-#[derive(Serialize)]
-pub(crate) struct Row {
-    #[serde(flatten)]
-    pub(crate) standing: Standing,
-    pub(crate) words: String,
-    pub(crate) versions: Option<String>,
-    pub(crate) depends_on: Vec<String>,
-    /// Asked only of what has not been started.
-    pub(crate) required: Option<readiness::Answer>,
-}
-
 #[derive(Serialize)]
 struct ListDocument<'a> {
     migrations: &'a [Row],
-}
-
-/// All of them, each asked whether it is needed here. Changes nothing.
-pub(crate) async fn rows(session: &mut Session) -> Result<Vec<Row>> {
-    if !schema::exists(&**session).await? {
-        return Ok(Vec::new());
-    }
-    let mut rows = Vec::new();
-    for standing in shelf::standings(&**session).await? {
-        let required = match standing.state {
-            State::Planned => {
-                // A parameter may stand in the query; its default is what is known.
-                let plan = shelf::bind(&standing.plan, &BTreeMap::new());
-                let definition = plan
-                    .as_ref()
-                    .map_or(&standing.plan.definition, |plan| plan.worked());
-                Some(readiness::is_required(session, definition).await?)
-            }
-            _ => None,
-        };
-        rows.push(Row {
-            words: standing.words(),
-            versions: standing.plan.definition.versions.clone(),
-            depends_on: standing.plan.definition.depends_on.clone(),
-            required,
-            standing,
-        });
-    }
-    Ok(rows)
 }
 
 async fn list(context: &Context) -> Result<u8> {

@@ -15,7 +15,7 @@ use super::Output;
 use super::number::grouped;
 use super::table::Table;
 use super::text::{Paint, hang, harmless, paint};
-use crate::command::migration::Row;
+use corridor_migration::data::census::Row;
 
 /// Time between two lines of figures.
 const FIGURES_EVERY: Duration = Duration::from_secs(5);

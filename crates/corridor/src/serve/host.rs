@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use corridor_console::fault::NO_SUCH_CLUSTER;
 use corridor_console::host::{Cluster, Deed, Host, Setting};
+use corridor_migration::definition::Definition;
 use corridor_pg::{ApplicationName, ConnectOptions, Fault};
 use semver::Version;
 
 use super::config::{self, Origin, Shown};
-use super::{Service, stored};
-use crate::fault::NO_SUCH_CLUSTER;
+use super::{Service, metrics, stored};
+use crate::command::mover::TableMover;
 
 impl Host for Service {
     fn clusters(&self) -> Vec<Cluster> {
@@ -42,6 +44,16 @@ impl Host for Service {
             self.take_stored(kept);
             Ok(())
         })
+    }
+
+    fn check(&self, definition: &Definition) -> corridor_pg::Result<()> {
+        let home = self.config().clusters.into_iter().next();
+        let context = self.context(home.and_then(|home| home.database), &self.interrupt);
+        TableMover::of(&context)?.check_all(definition)
+    }
+
+    fn metrics(&self) -> String {
+        metrics::text(self)
     }
 
     fn app_version(&self) -> Option<Version> {

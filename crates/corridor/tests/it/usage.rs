@@ -17,6 +17,7 @@ async fn help_and_version_are_data() {
         "migration",
         "gate",
         "serve",
+        "user",
         "status",
         "explain",
         "demo",

@@ -1,0 +1,313 @@
+//! What somebody asks for: left as a row where a worker finds it, written to the audit, and answered with what came of it so
+//! far. Pages and programs come through here alike.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use corridor_migration::data::{self, readiness, shelf};
+use corridor_migration::{Event, Name, State, Verb, schema, step, store};
+use corridor_pg::{ApplicationName, Fault, FaultContext, Isolation, Result, Session};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::Console;
+use crate::access::{Viewer, audit};
+use crate::fault::{BAD_REQUEST, NO_SUCH_CLUSTER, NOT_HERE};
+use crate::home::within;
+use crate::host::Cluster;
+
+/// How long an answer is waited for. A worker that lives looks three times a second; a service takes up what nobody works
+/// within some seconds, which the page then shows.
+const ANSWER_WAIT: Duration = Duration::from_millis(1_500);
+/// Between two looks for it.
+const ANSWER_INTERVAL: Duration = Duration::from_millis(100);
+/// Longest reason, in characters.
+const WHY_CHARS_MAX: usize = 2_000;
+
+/// What is asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Wish {
+    /// A verb of every migration's life.
+    Ask {
+        verb: Verb,
+        /// With start, of a person's own.
+        parameters: BTreeMap<String, String>,
+        /// With finish, of a move.
+        is_drop: bool,
+    },
+    /// It need not be done here.
+    Skip,
+    /// Whether an operation was done whose end is not known.
+    Settle { operation: String, is_done: bool },
+    /// A setting; `None` gives the default back.
+    Set { key: String, value: Option<String> },
+}
+
+impl Wish {
+    /// As the audit names it.
+    fn action(&self) -> &'static str {
+        match self {
+            Wish::Ask { verb, .. } => verb.as_str(),
+            Wish::Skip => "skip",
+            Wish::Settle { .. } => "settle",
+            Wish::Set { value: Some(_), .. } => "set",
+            Wish::Set { value: None, .. } => "unset",
+        }
+    }
+
+    fn detail(&self, why: &str) -> Value {
+        match self {
+            Wish::Ask {
+                verb: Verb::Start,
+                parameters,
+                ..
+            } => json!({ "parameters": parameters, "why": why }),
+            Wish::Ask {
+                verb: Verb::Finish,
+                is_drop,
+                ..
+            } => json!({ "drop": is_drop, "why": why }),
+            Wish::Ask { .. } | Wish::Skip => json!({ "why": why }),
+            Wish::Settle { operation, is_done } => {
+                json!({ "operation": operation, "done": is_done, "why": why })
+            }
+            Wish::Set { key, value } => json!({ "key": key, "value": value, "why": why }),
+        }
+    }
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub(crate) enum Came {
+    /// It is done, or a worker has begun with it.
+    Granted,
+    /// It is left for a worker, and none has taken it yet.
+    Left {
+        /// The row of `corridor.request`.
+        request: i64,
+    },
+}
+
+/// The cluster of that name.
+pub(crate) fn cluster(console: &Console, name: &str) -> Result<Cluster> {
+    let clusters = console.host.clusters();
+    let known: Vec<&str> = clusters.iter().map(|cluster| cluster.name.as_str()).collect();
+    let suggestions = corridor_pg::near::did_you_mean(&corridor_pg::near::near(name, known.iter().copied()));
+    let missing = Fault::new(&NO_SUCH_CLUSTER, format!("{name}{suggestions}"));
+    clusters
+        .into_iter()
+        .find(|cluster| cluster.name == name)
+        .ok_or(missing)
+}
+
+/// A session of one's own in a database that has migrations.
+pub(crate) async fn session(cluster: &Cluster, name: &Name) -> Result<Session> {
+    within(async {
+        let session = cluster
+            .connect
+            .connect(&ApplicationName::new("console", name.as_str()))
+            .await?;
+        match schema::exists(&*session).await? {
+            true => Ok(session),
+            false => Err(Fault::new(
+                &corridor_migration::fault::NO_SUCH_MIGRATION,
+                name.to_string(),
+            )),
+        }
+    })
+    .await
+}
+
+/// Asks for it, in `viewer`'s name. What cannot be is refused before anything is written.
+pub(crate) async fn ask(
+    console: &Console,
+    viewer: &Viewer,
+    (cluster_name, name): (&str, &str),
+    wish: Wish,
+    why: &str,
+) -> Result<Came> {
+    if why.chars().count() > WHY_CHARS_MAX {
+        return Err(Fault::new(
+            &BAD_REQUEST,
+            format!("a reason has at most {WHY_CHARS_MAX} characters"),
+        ));
+    }
+    let (why, name) = (why.trim(), Name::new(name)?);
+    let cluster = cluster(console, cluster_name)?;
+    let object = format!("migration {}/{name}", cluster.name);
+    let (action, detail) = (wish.action(), wish.detail(why));
+    // Before it is done: whoever acts is known also when the answer is lost.
+    let home = console.home.session(&*console.host).await?;
+    within(audit::append(&**home, &viewer.name, action, &object, &detail)).await?;
+    let came = carry(&cluster, &name, wish, viewer, why).await;
+    if let Err(fault) = &came {
+        let words = json!({ "action": action, "code": fault.code().id, "detail": fault.detail() });
+        within(audit::append(&**home, &viewer.name, "refused", &object, &words)).await?;
+    }
+    came
+}
+
+async fn carry(cluster: &Cluster, name: &Name, wish: Wish, viewer: &Viewer, why: &str) -> Result<Came> {
+    let by = viewer.actor();
+    match wish {
+        Wish::Ask {
+            verb,
+            parameters,
+            is_drop,
+        } => leave(cluster, name, (verb, &parameters, is_drop), &by, why).await,
+        Wish::Skip => {
+            if why.is_empty() {
+                return Err(Fault::new(
+                    &BAD_REQUEST,
+                    "skipping needs a reason: whoever comes later wants to know",
+                ));
+            }
+            data::with_short_lease(&cluster.connect, name, async |session, lease, _| {
+                shelf::skip(session, lease, &by, why).await
+            })
+            .await?;
+            Ok(Came::Granted)
+        }
+        Wish::Settle { operation, is_done } => {
+            data::with_short_lease(&cluster.connect, name, async |session, lease, _| {
+                shelf::settle(session, lease, &operation, is_done, &by).await
+            })
+            .await?;
+            Ok(Came::Granted)
+        }
+        Wish::Set { key, value } => {
+            let mut session = session(cluster, name).await?;
+            let id = store::load(&*session, name).await?.id;
+            let tx = session.begin(Isolation::ReadCommitted).await?;
+            match value {
+                Some(value) => drop(store::set(&tx, id, &key, &value, &by).await?),
+                None => store::unset(&tx, id, &key, &by).await?,
+            }
+            tx.commit().await.doing(|| format!("setting {key}"))?;
+            Ok(Came::Granted)
+        }
+    }
+}
+
+/// Leaves an order for the worker that lives, or for a service that takes up what nobody works.
+async fn leave(
+    cluster: &Cluster,
+    name: &Name,
+    (verb, parameters, is_drop): (Verb, &BTreeMap<String, String>, bool),
+    by: &str,
+    why: &str,
+) -> Result<Came> {
+    let mut session = session(cluster, name).await?;
+    let mut migration = store::load(&*session, name).await?;
+    let is_data = migration.kind == data::KIND;
+    if is_data && matches!(verb, Verb::Cutover | Verb::Verify) {
+        let detail = format!("`{verb}`: {name} is a migration of your own");
+        return Err(Fault::new(&NOT_HERE, detail));
+    }
+    if !is_data && !parameters.is_empty() {
+        return Err(Fault::new(&BAD_REQUEST, "a move has no parameters"));
+    }
+    // One that was taken back or stopped may be begun anew, as on the command line.
+    let is_anew =
+        is_data && verb == Verb::Start && matches!(migration.state, State::RolledBack | State::Stopped);
+    if is_anew {
+        let (_, plan) = shelf::read(&*session, name).await?;
+        shelf::add(&mut session, &[plan.definition], by).await?;
+        migration = store::load(&*session, name).await?;
+    }
+    step(&migration.state, &Event::asked(verb, by))?;
+    let mut argument = json!({ "why": why });
+    if is_data && verb == Verb::Start {
+        check_start(&mut session, name, parameters).await?;
+        argument["parameters"] = json!(parameters);
+    }
+    if verb == Verb::Finish {
+        argument["drop"] = json!(is_drop);
+    }
+    let request = store::ask(&*session, migration.id, verb, &argument, by).await?;
+    answer(&session, request).await
+}
+
+/// What cannot be bound, or has something in its way, is refused now, and not by a service later on.
+async fn check_start(
+    session: &mut Session,
+    name: &Name,
+    parameters: &BTreeMap<String, String>,
+) -> Result<()> {
+    let (_, plan) = shelf::read(&**session, name).await?;
+    let bound = shelf::bind(&plan, parameters)?;
+    let standings = shelf::standings(&**session).await?;
+    // The version of the application is the worker's to know.
+    let obstacles = readiness::obstacles(session, bound.worked(), &standings, None).await?;
+    let required = readiness::is_required(session, bound.worked()).await?;
+    match obstacles.into_iter().next() {
+        Some(first) if required != readiness::Answer::No => Err(first),
+        _ => Ok(()),
+    }
+}
+
+async fn answer(session: &Session, request: i64) -> Result<Came> {
+    let begun = Instant::now();
+    loop {
+        match store::outcome(&**session, request).await? {
+            store::Outcome::Answered { outcome } => {
+                if outcome.get("granted").and_then(Value::as_bool) == Some(true) {
+                    return Ok(Came::Granted);
+                }
+                let detail = outcome.get("detail").and_then(Value::as_str).unwrap_or_default();
+                return Err(Fault::new(
+                    &corridor_migration::fault::VERB_REFUSED,
+                    detail.to_owned(),
+                ));
+            }
+            // Taken back by somebody else, or its migration has gone: nobody will answer.
+            store::Outcome::Gone => return Err(Fault::new(&NOT_HERE, "the order was taken back")),
+            store::Outcome::Open | store::Outcome::Taken if begun.elapsed() < ANSWER_WAIT => {
+                tokio::time::sleep(ANSWER_INTERVAL).await;
+            }
+            store::Outcome::Open | store::Outcome::Taken => return Ok(Came::Left { request }),
+        }
+    }
+}
+
+/// A default of all migrations of a cluster.
+pub(crate) async fn set_default(
+    console: &Console,
+    viewer: &Viewer,
+    cluster_name: &str,
+    key: &str,
+    value: Option<&str>,
+) -> Result<()> {
+    let cluster = cluster(console, cluster_name)?;
+    let role = ApplicationName::new("console", "-");
+    let mut session = within(cluster.connect.connect(&role)).await?;
+    schema::ensure(&mut session).await?;
+    let by = viewer.actor();
+    let tx = session.begin(Isolation::ReadCommitted).await?;
+    match value {
+        Some(value) => drop(store::set_default(&tx, key, value, &by).await?),
+        None => store::unset_default(&tx, key, &by).await?,
+    }
+    tx.commit().await.doing(|| format!("setting {key} for all"))?;
+    // The audit of that database has it; home's, which the console shows, shall have it too.
+    let is_home = console
+        .host
+        .clusters()
+        .first()
+        .is_some_and(|home| home.name == cluster.name);
+    if is_home {
+        return Ok(());
+    }
+    let home = console.home.session(&*console.host).await?;
+    let object = format!("setting {}/{key}", cluster.name);
+    let detail = json!({ "value": value });
+    within(audit::append(
+        &**home,
+        &viewer.name,
+        "default_set",
+        &object,
+        &detail,
+    ))
+    .await
+}

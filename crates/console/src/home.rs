@@ -1,0 +1,130 @@
+//! *Home*: the database of the first cluster, where accounts, tokens, settings and the audit are.
+//!
+//! Who a request comes from is asked for each request, so one connection is shared by all of them (the driver sends questions
+//! one behind the other without waiting), and an answer is good for two seconds. A disabled account is out after that.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use corridor_migration::schema;
+use corridor_pg::{ApplicationName, Fault, Result, Session};
+
+use crate::access::{Secret, Viewer, account};
+use crate::fault::AWAY;
+use crate::host::{Cluster, Host};
+
+/// How long a question to home may take.
+const ANSWER_MAX: Duration = Duration::from_secs(3);
+/// How long an answer is good.
+const GOOD_FOR: Duration = Duration::from_secs(2);
+/// Answers that are remembered.
+const KNOWN_MAX: usize = 4_000;
+
+/// How somebody shows who he is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Proof {
+    Cookie,
+    Token,
+}
+
+struct Known {
+    viewer: Option<Viewer>,
+    at: Instant,
+}
+
+/// Connections to home, and who was known a moment ago.
+#[derive(Default)]
+pub(crate) struct Home {
+    shared: tokio::sync::Mutex<Option<(String, Arc<Session>)>>,
+    known: Mutex<HashMap<(Proof, Vec<u8>), Known>>,
+}
+
+impl Home {
+    /// The shared connection: for single statements.
+    pub(crate) async fn session(&self, host: &dyn Host) -> Result<Arc<Session>> {
+        let cluster = first(host)?;
+        let mut shared = self.shared.lock().await;
+        if let Some((name, session)) = &*shared
+            && *name == cluster.name
+            && !session.is_closed()
+        {
+            return Ok(Arc::clone(session));
+        }
+        let session = Arc::new(open(&cluster).await?);
+        *shared = Some((cluster.name, Arc::clone(&session)));
+        Ok(session)
+    }
+
+    /// A connection of one's own: for transactions.
+    pub(crate) async fn own(&self, host: &dyn Host) -> Result<Session> {
+        open(&first(host)?).await
+    }
+
+    /// Whose cookie or token it is.
+    pub(crate) async fn who(&self, host: &dyn Host, proof: Proof, secret: &Secret) -> Result<Option<Viewer>> {
+        let key = (proof, secret.digest());
+        {
+            let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(known) = known.get(&key)
+                && known.at.elapsed() < GOOD_FOR
+            {
+                return Ok(known.viewer.clone());
+            }
+        }
+        let session = self.session(host).await?;
+        let viewer = within(async {
+            match proof {
+                Proof::Cookie => account::by_cookie(&**session, secret).await,
+                Proof::Token => account::by_token(&**session, secret).await,
+            }
+        })
+        .await?;
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= KNOWN_MAX {
+            known.retain(|_, known| known.at.elapsed() < GOOD_FOR);
+        }
+        if known.len() < KNOWN_MAX {
+            let known_now = Known {
+                viewer: viewer.clone(),
+                at: Instant::now(),
+            };
+            known.insert(key, known_now);
+        }
+        Ok(viewer)
+    }
+
+    /// Whatever was known is asked again: somebody has signed out, or an account was changed.
+    pub(crate) fn forget(&self) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.clear();
+    }
+}
+
+fn first(host: &dyn Host) -> Result<Cluster> {
+    let first = host.clusters().into_iter().next();
+    first.ok_or_else(|| Fault::new(&AWAY, "the service has no cluster"))
+}
+
+async fn open(cluster: &Cluster) -> Result<Session> {
+    within(async {
+        let mut session = cluster
+            .connect
+            .connect(&ApplicationName::new("console", "-"))
+            .await?;
+        schema::ensure(&mut session).await?;
+        Ok(session)
+    })
+    .await
+}
+
+/// With a limit on how long it may take.
+pub(crate) async fn within<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    match tokio::time::timeout(ANSWER_MAX, work).await {
+        Ok(done) => done,
+        Err(_) => Err(Fault::new(
+            &AWAY,
+            format!("no answer within {} s", ANSWER_MAX.as_secs()),
+        )),
+    }
+}

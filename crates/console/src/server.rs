@@ -1,0 +1,226 @@
+//! The socket: plain or TLS, a bounded number of connections, an end without waiting for those who never end.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::extract::connect_info::Connected;
+use axum::serve::{IncomingStream, Listener};
+use corridor_pg::{Fault, Result};
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use crate::Console;
+use crate::fault::TLS_FILES;
+use crate::route;
+
+/// Connections at a time; further ones wait in the system's queue.
+const CONNECTIONS_MAX: usize = 1_024;
+/// How long somebody may take to agree on a key.
+const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
+/// The pause when the system has no more sockets.
+const EXHAUSTED_PAUSE: Duration = Duration::from_millis(500);
+
+/// The certificate that is shown, and where it comes from. A new file is read on [`Tls::reload`].
+pub struct Tls {
+    cert: PathBuf,
+    key: PathBuf,
+    config: RwLock<Arc<ServerConfig>>,
+}
+
+impl Tls {
+    /// Reads both files. `CON-017`.
+    pub fn load(cert: &Path, key: &Path) -> Result<Tls> {
+        let config = read(cert, key)?;
+        Ok(Tls {
+            cert: cert.to_owned(),
+            key: key.to_owned(),
+            config: RwLock::new(config),
+        })
+    }
+
+    /// Reads them again, for connections from now on; what cannot be read changes nothing.
+    pub fn reload(&self) -> Result<()> {
+        let config = read(&self.cert, &self.key)?;
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+        Ok(())
+    }
+
+    fn acceptor(&self) -> TlsAcceptor {
+        let config = self.config.read().unwrap_or_else(PoisonError::into_inner);
+        TlsAcceptor::from(Arc::clone(&config))
+    }
+}
+
+fn read(cert: &Path, key: &Path) -> Result<Arc<ServerConfig>> {
+    let bad = |path: &Path, why: String| Fault::new(&TLS_FILES, format!("{}: {why}", path.display()));
+    let chain = CertificateDer::pem_file_iter(cert)
+        .and_then(Iterator::collect::<std::result::Result<Vec<_>, _>>)
+        .map_err(|error| bad(cert, error.to_string()))?;
+    if chain.is_empty() {
+        return Err(bad(cert, "no certificate in it".to_owned()));
+    }
+    let key_read = PrivateKeyDer::from_pem_file(key).map_err(|error| bad(key, error.to_string()))?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| bad(cert, error.to_string()))?
+        .with_no_client_auth()
+        .with_single_cert(chain, key_read)
+        .map_err(|error| bad(cert, error.to_string()))?;
+    Ok(Arc::new(config))
+}
+
+/// Answers until the service leaves.
+pub async fn serve(listener: TcpListener, console: Arc<Console>, tls: Option<Arc<Tls>>) -> io::Result<()> {
+    let mut leave = console.leave.clone();
+    let routes = route::router(&console).into_make_service_with_connect_info::<Peer>();
+    axum::serve(Door::open(listener, tls)?, routes)
+        .with_graceful_shutdown(async move {
+            leave.wait_for(|is_asked| *is_asked).await.ok();
+        })
+        .await
+}
+
+/// Where a connection comes from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer(pub(crate) SocketAddr);
+
+impl Connected<IncomingStream<'_, Door>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, Door>) -> Self {
+        Peer(*stream.remote_addr())
+    }
+}
+
+/// Accepts connections; who is slow to agree on a key holds nobody else up.
+struct Door {
+    incoming: mpsc::Receiver<(Line, SocketAddr)>,
+    address: SocketAddr,
+}
+
+impl Door {
+    fn open(listener: TcpListener, tls: Option<Arc<Tls>>) -> io::Result<Door> {
+        let address = listener.local_addr()?;
+        let (arrived, incoming) = mpsc::channel(16);
+        tokio::spawn(accept(listener, tls, arrived));
+        Ok(Door { incoming, address })
+    }
+}
+
+async fn accept(listener: TcpListener, tls: Option<Arc<Tls>>, arrived: mpsc::Sender<(Line, SocketAddr)>) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+            return;
+        };
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = arrived.closed() => return,
+        };
+        let (socket, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Out of descriptors, or a connection that was gone before it was taken.
+                tracing::debug!(%error, "a connection was not accepted");
+                tokio::time::sleep(EXHAUSTED_PAUSE).await;
+                continue;
+            }
+        };
+        socket.set_nodelay(true).ok();
+        let arrived = arrived.clone();
+        match &tls {
+            None => {
+                let line = Line {
+                    stream: Stream::Plain(socket),
+                    _place: place,
+                };
+                if arrived.send((line, peer)).await.is_err() {
+                    return;
+                }
+            }
+            Some(tls) => {
+                let acceptor = tls.acceptor();
+                tokio::spawn(async move {
+                    let agreed = tokio::time::timeout(HANDSHAKE_MAX, acceptor.accept(socket)).await;
+                    if let Ok(Ok(stream)) = agreed {
+                        let line = Line {
+                            stream: Stream::Tls(Box::new(stream)),
+                            _place: place,
+                        };
+                        arrived.send((line, peer)).await.ok();
+                    }
+                });
+            }
+        }
+    }
+}
+
+impl Listener for Door {
+    type Io = Line;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Line, SocketAddr) {
+        match self.incoming.recv().await {
+            Some(arrived) => arrived,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        Ok(self.address)
+    }
+}
+
+/// A connection, and its place among all.
+struct Line {
+    stream: Stream,
+    _place: OwnedSemaphorePermit,
+}
+
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+macro_rules! either {
+    ($line:expr, $stream:ident => $what:expr) => {
+        match &mut $line.get_mut().stream {
+            Stream::Plain($stream) => $what,
+            Stream::Tls($stream) => $what,
+        }
+    };
+}
+
+impl AsyncRead for Line {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        either!(self, stream => Pin::new(stream).poll_read(context, buffer))
+    }
+}
+
+impl AsyncWrite for Line {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        either!(self, stream => Pin::new(stream).poll_write(context, bytes))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        either!(self, stream => Pin::new(stream).poll_flush(context))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        either!(self, stream => Pin::new(stream).poll_shutdown(context))
+    }
+}

@@ -1,0 +1,89 @@
+//! What is here, and whether it is needed: for lists, for the gate, and for whoever starts what is due.
+
+use std::collections::BTreeMap;
+
+use corridor_pg::{Result, Session};
+use serde::Serialize;
+
+use super::readiness::{self, Answer};
+use super::shelf::{self, Standing};
+use crate::gate::{self, Entry, Required};
+use crate::schema;
+use crate::state::State;
+
+/// One migration of a person's own.
+#[derive(Serialize)]
+pub struct Row {
+    /// Where it stands.
+    #[serde(flatten)]
+    pub standing: Standing,
+    /// The state for a person.
+    pub words: String,
+    /// The versions of the application that it was written for.
+    pub versions: Option<String>,
+    /// What must be done before it.
+    pub depends_on: Vec<String>,
+    /// Whether it is needed; asked only of what has not been started.
+    pub required: Option<Answer>,
+}
+
+/// All of them, each asked whether it is needed here. Changes nothing.
+pub async fn rows(session: &mut Session) -> Result<Vec<Row>> {
+    if !schema::exists(&**session).await? {
+        return Ok(Vec::new());
+    }
+    let mut rows = Vec::new();
+    for standing in shelf::standings(&**session).await? {
+        let required = match standing.state {
+            State::Planned => {
+                // A parameter may stand in the query; its default is what is known.
+                let plan = shelf::bind(&standing.plan, &BTreeMap::new());
+                let definition = plan
+                    .as_ref()
+                    .map_or(&standing.plan.definition, |plan| plan.worked());
+                Some(readiness::is_required(session, definition).await?)
+            }
+            _ => None,
+        };
+        rows.push(Row {
+            words: standing.words(),
+            versions: standing.plan.definition.versions.clone(),
+            depends_on: standing.plan.definition.depends_on.clone(),
+            required,
+            standing,
+        });
+    }
+    Ok(rows)
+}
+
+/// As the gate wants to know them. A run that was taken back and made room for another one is not asked for.
+pub fn entries(rows: &[Row]) -> Vec<Entry> {
+    rows.iter().filter_map(entry).collect()
+}
+
+fn entry(row: &Row) -> Option<Entry> {
+    let standing = &row.standing;
+    if standing.plan.definition.name != standing.name.as_str() {
+        return None;
+    }
+    let how = match (standing.ended_by.as_deref(), &standing.state) {
+        (Some("skipped"), _) => gate::Standing::Skipped,
+        (Some("not_required"), _) => gate::Standing::NotRequired,
+        // Everything is done; what is left is a person's word on whether it stays.
+        (_, State::Finishing) => gate::Standing::Done,
+        (_, state) => gate::Standing::from(state.name()),
+    };
+    let required = match &row.required {
+        None | Some(Answer::Yes) => Required::Yes,
+        Some(Answer::No) => Required::No,
+        Some(Answer::Unknown { why }) => Required::Unknown(why.clone()),
+    };
+    Some(Entry {
+        name: standing.name.to_string(),
+        description: standing.description.clone(),
+        versions: row.versions.clone(),
+        depends_on: row.depends_on.clone(),
+        standing: how,
+        required,
+    })
+}
