@@ -18,6 +18,7 @@ pub mod file;
 pub mod graph;
 #[cfg(test)]
 mod guide;
+pub mod not_null;
 pub mod placeholder;
 mod problem;
 pub mod schema;
@@ -292,7 +293,8 @@ pub struct Backfill {
     /// What each column becomes: an expression over the row. Makes an update.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub set: BTreeMap<String, String>,
-    /// Which rows, a condition over the row.
+    /// Which rows, a condition over the row. Beside `statement`: the rows that the batches are made of, so that an index can lead
+    /// to them; the statement has to say it itself, too.
     #[serde(rename = "where", skip_serializing_if = "Option::is_none")]
     pub filter: Option<String>,
     /// Instead of `set`: a statement of your own with `:range` in it, a condition over the table's row.
@@ -340,9 +342,9 @@ pub struct Constraint {
     pub name: String,
     /// The table.
     pub table: String,
-    /// The constraint's name.
+    /// The constraint's name. For `not null`: of the check that stands in for it until every row has been looked at.
     pub constraint: String,
-    /// `check (…)` or `foreign key (…) references …`.
+    /// `check (…)`, `foreign key (…) references …`, or `not null` and the name of a column.
     pub definition: String,
     /// How long it is tried to get the lock, all tries and pauses together.
     #[serde(skip_serializing_if = "Option::is_none")]

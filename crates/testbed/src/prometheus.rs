@@ -25,6 +25,11 @@ pub struct Prometheus {
 impl Prometheus {
     /// Starts one that scrapes `http://127.0.0.1:port/metrics` and evaluates `rules` (a file's text).
     pub fn start(scraped_port: u16, rules: &str) -> Result<Prometheus> {
+        Self::start_with(scraped_port, rules, None)
+    }
+
+    /// The same, with a token that it sends.
+    pub fn start_with(scraped_port: u16, rules: &str, token: Option<&str>) -> Result<Prometheus> {
         let program = PLACES.iter().map(PathBuf::from).find(|path| path.exists());
         let program = program
             .ok_or_else(|| Error::Request("prometheus is missing; script/setup installs it".to_owned()))?;
@@ -33,9 +38,12 @@ impl Prometheus {
         user.own(&directory)?;
         let port = free_port()?;
         let shown = directory.display();
+        let proof = token.map_or(String::new(), |token| {
+            format!("  authorization: {{ credentials: '{token}' }}\n")
+        });
         let settings = format!(
             "global:\n  scrape_interval: 1s\n  evaluation_interval: 1s\nrule_files: ['{shown}/rules.yml']\nscrape_configs:\n\
-             - job_name: corridor\n  static_configs: [{{ targets: ['127.0.0.1:{scraped_port}'] }}]\n"
+             - job_name: corridor\n  static_configs: [{{ targets: ['127.0.0.1:{scraped_port}'] }}]\n{proof}"
         );
         for (name, text) in [("prometheus.yml", settings.as_str()), ("rules.yml", rules)] {
             let path = directory.join(name);

@@ -12,7 +12,7 @@ use crate::args::{self, User};
 use crate::fault::USAGE;
 use crate::output::table::Table;
 use crate::output::text::{hang, harmless};
-use crate::serve::config::{Config, Flags};
+use crate::serve::config::{Config, Flags, Sources, Stored};
 use crate::terminal;
 
 /// One verb.
@@ -55,7 +55,7 @@ async fn home(context: &Context, home: &args::Home) -> Result<(Session, String)>
         listen: None,
         database: context.database.clone(),
     };
-    let config = Config::load(&flags)?;
+    let config = Config::read(&Sources::load(&flags)?, &Stored::new())?;
     let database = match (&context.database, config.clusters.first()) {
         (Some(database), _) => Some(database.clone()),
         (None, first) => first.and_then(|cluster| cluster.database.clone()),

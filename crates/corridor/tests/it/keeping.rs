@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use corridor_testbed::Prometheus;
 
+use crate::desk::{Desk, lasting_mark as mark};
 use crate::driver::corridor_on;
-use crate::serving::{Desk, Service, WAITS, mark};
+use crate::serving::{Service, TABLES, WAITS};
 
 impl Desk {
     async fn keep(&self, key: &str, value: &str) {
@@ -30,7 +31,7 @@ impl Desk {
 /// A setting that is changed in the home cluster holds at once, says what has changed, and goes again.
 #[tokio::test]
 async fn what_is_kept_in_the_home_cluster_holds_without_a_restart() {
-    let desk = Desk::new("keeping_live").await;
+    let desk = Desk::new("keeping_live", TABLES).await;
     desk.add("0001_mark", &mark("x")).await;
     desk.keep("workers", "8").await;
     let service = desk.serve("workers = 3").await;
@@ -103,7 +104,7 @@ async fn what_is_kept_in_the_home_cluster_holds_without_a_restart() {
 /// What is kept is known before anything is begun.
 #[tokio::test]
 async fn what_is_kept_holds_from_the_first_moment() {
-    let desk = Desk::new("keeping_first").await;
+    let desk = Desk::new("keeping_first", TABLES).await;
     desk.add("0001_mark", &mark("x")).await;
     desk.keep("auto_start", "false").await;
     let service = desk.serve("auto_start = true").await;
@@ -122,7 +123,7 @@ async fn what_is_kept_holds_from_the_first_moment() {
 /// A failed migration goes back by itself, when it was told to and can; what cannot stays as it is, and says why once.
 #[tokio::test]
 async fn what_has_failed_goes_back_by_itself_when_it_is_told_to() {
-    let desk = Desk::new("keeping_back").await;
+    let desk = Desk::new("keeping_back", TABLES).await;
     let never = "[[operations]]\nkind = \"check\"\nname = \"never\"\nquery = \"select false\"\n";
     let undone = mark("done").replace(
         "rollback = \"\"",
@@ -162,7 +163,7 @@ async fn what_has_failed_goes_back_by_itself_when_it_is_told_to() {
 /// How far the work is, is noted every few seconds, once for all services, and not for ever.
 #[tokio::test]
 async fn the_pace_is_noted_by_one_of_two_services() {
-    let desk = Desk::new("keeping_pace").await;
+    let desk = Desk::new("keeping_pace", TABLES).await;
     desk.client
         .batch_execute(
             "create table t (id int primary key, n int); insert into t select i, 0 from generate_series(1, 500) i; \
@@ -247,7 +248,7 @@ async fn the_pace_is_noted_by_one_of_two_services() {
 /// The newest check of the service stands in its metrics, with the cluster's name, and a real Prometheus takes them.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_metrics_carry_what_the_check_found() {
-    let desk = Desk::new("keeping_metrics").await;
+    let desk = Desk::new("keeping_metrics", TABLES).await;
     desk.client
         .batch_execute(
             "create table orders (id serial primary key); select setval('orders_id_seq', 2147483000)",
@@ -277,7 +278,7 @@ async fn the_metrics_carry_what_the_check_found() {
     types.dedup();
     assert_eq!(types.len(), count, "each family stands once");
     let port = service.address.rsplit(':').next().unwrap().parse().unwrap();
-    let prometheus = Prometheus::start(port, "groups: []").unwrap();
+    let prometheus = Prometheus::start_with(port, "groups: []", Some(service.token().await)).unwrap();
     let mut said = String::new();
     for _ in 0..60 {
         said = prometheus
@@ -300,7 +301,7 @@ async fn the_metrics_carry_what_the_check_found() {
 /// What is set for all migrations holds for those without a value of their own, at once, and says who set it.
 #[tokio::test]
 async fn settings_of_all_migrations_lie_beneath_those_of_one() {
-    let desk = Desk::new("keeping_all").await;
+    let desk = Desk::new("keeping_all", TABLES).await;
     // Before the first migration, too.
     let run = desk.run(&["set", "--all"]).await.expect_code(0);
     assert!(run.stdout.contains("workers = 2"), "{}", run.stdout);

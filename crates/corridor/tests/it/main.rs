@@ -5,6 +5,7 @@
 
 mod checking;
 mod collecting;
+mod desk;
 mod driver;
 mod dump;
 #[path = "../../../move/tests/it/dump_schema.rs"]
@@ -20,7 +21,12 @@ mod migrations;
 mod monitoring;
 mod orders;
 mod own;
+mod own_complaints;
+mod own_operations;
 mod own_ready;
+mod own_restart;
+mod own_rights;
+mod own_silent;
 mod partitioned;
 mod pgbench;
 mod plan;

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::serving::{Desk, Service, WAITS, mark};
+use crate::desk::{Desk, lasting_mark as mark};
+use crate::serving::{Service, TABLES, WAITS};
 
 impl Desk {
     /// Leaves a request, as the console does; returns its id.
@@ -81,7 +82,7 @@ fn why(words: &str) -> Value {
 /// Start, pause of one whose worker died, resume, roll back, finish, stop: each from its row, with who and why.
 #[tokio::test]
 async fn each_order_of_a_migration_of_ones_own_is_carried_out_from_its_row() {
-    let desk = Desk::new("orders_own").await;
+    let desk = Desk::new("orders_own", TABLES).await;
     desk.add("0001_wait", &format!("{}{WAITS}", mark("one"))).await;
     desk.add(
         "0002_held",
@@ -152,7 +153,7 @@ async fn each_order_of_a_migration_of_ones_own_is_carried_out_from_its_row() {
 /// What cannot be granted is answered with why, once, whether the state, the file, the parameters or a check refuses it.
 #[tokio::test]
 async fn a_refusal_is_an_answer_and_not_tried_again() {
-    let desk = Desk::new("orders_refused").await;
+    let desk = Desk::new("orders_refused", TABLES).await;
     desk.add("0001_wait", WAITS).await;
     desk.add(
         "0002_checked",
@@ -212,7 +213,7 @@ async fn a_refusal_is_an_answer_and_not_tried_again() {
 #[tokio::test]
 async fn a_service_that_is_killed_over_an_order_has_lost_nothing_and_doubles_nothing() {
     for (at, label) in [("before-order", "orders_before"), ("after-order", "orders_after")] {
-        let desk = Desk::new(label).await;
+        let desk = Desk::new(label, TABLES).await;
         desk.add("0001_mark", &format!("finish = \"by_hand\"\n{}", mark("once")))
             .await;
         for (verb, state) in [("start", "waiting"), ("rollback", "rolled_back")] {
@@ -289,7 +290,7 @@ async fn a_service_that_is_killed_over_an_order_of_a_move_has_lost_nothing() {
 /// Two services see each request at the same time; each is granted once.
 #[tokio::test]
 async fn two_services_do_not_both_do_it() {
-    let desk = Desk::new("orders_two").await;
+    let desk = Desk::new("orders_two", TABLES).await;
     let names: Vec<String> = (1..=4).map(|n| format!("000{n}_mark")).collect();
     for name in &names {
         desk.add(name, &format!("finish = \"by_hand\"\n{}", mark(name)))
@@ -317,7 +318,7 @@ async fn two_services_do_not_both_do_it() {
 /// A person takes the migration up in the foreground while a request waits: their worker takes it, and no service does.
 #[tokio::test]
 async fn a_persons_own_command_neither_loses_nor_doubles_a_request() {
-    let desk = Desk::new("orders_person").await;
+    let desk = Desk::new("orders_person", TABLES).await;
     desk.add("0001_wait", WAITS).await;
     let service = desk.serve("").await;
     desk.granted("0001_wait", "start", &json!({})).await;
@@ -340,7 +341,7 @@ async fn a_persons_own_command_neither_loses_nor_doubles_a_request() {
 /// A move that nobody works any more: verify, cut over, verify, roll back; and another one, stopped, and one finished with drop.
 #[tokio::test]
 async fn each_order_of_a_move_is_carried_out_from_its_row() {
-    let desk = Desk::new("orders_move").await;
+    let desk = Desk::new("orders_move", TABLES).await;
     desk.client
         .batch_execute(
             "create table persons (team_id int, id int, primary key (team_id, id)); \

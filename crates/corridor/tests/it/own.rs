@@ -1,93 +1,23 @@
 //! A person's own migrations, driven as a person drives them: to the end, killed at each durable step, and back.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
-use corridor_testbed::Database;
 use corridor_testbed::faults::FaultProxy;
-use tokio_postgres::Client;
 
-use crate::driver::{Run, corridor, corridor_on, database, end};
+use crate::desk::Desk;
+use crate::driver::{corridor, corridor_on, end};
 
 /// What a shell says of a process that aborted.
 const ABORTED: i32 = 134;
 
-/// A database with a table, and a directory for files.
-struct Desk {
-    database: Database,
-    client: Client,
-    dir: PathBuf,
-}
-
-impl Drop for Desk {
-    fn drop(&mut self) {
-        std::fs::remove_dir_all(&self.dir).ok();
-    }
-}
-
-impl Desk {
-    async fn new(label: &str) -> Desk {
-        let database = database(label).await;
-        let client = corridor_testbed::cluster::connect(&database.url).await.unwrap();
-        client
-            .batch_execute(
-                "create table people (id bigint generated always as identity primary key, team_id int not null, \
-                 n int not null default 0, name text);
-                 insert into people (team_id, name) select 1 + i % 5, 'n' || i from generate_series(1, 500) i;
-                 create table done (what text not null);
-                 create table gate ();
-                 analyze people",
-            )
-            .await
-            .unwrap();
-        let dir = std::env::temp_dir().join(format!("corridor-own-{label}-{}", std::process::id()));
-        std::fs::create_dir_all(&dir).unwrap();
-        Desk {
-            database,
-            client,
-            dir,
-        }
-    }
-
-    async fn run(&self, args: &[&str]) -> Run {
-        corridor_on(&self.database, args).run().await
-    }
-
-    fn write(&self, name: &str, text: &str) -> String {
-        let path = self.dir.join(name);
-        std::fs::write(&path, text).unwrap();
-        path.to_string_lossy().into_owned()
-    }
-
-    /// Adds a file of this name; the lease of a dead worker runs out after a second.
-    async fn add(&self, name: &str, text: &str) {
-        let path = self.write(
-            &format!("{name}.toml"),
-            &format!("description = \"a test\"\n{text}"),
-        );
-        self.run(&["migration", "add", &path]).await.expect_code(0);
-        self.run(&["set", name, "lease.ttl_ms=1000"]).await.expect_code(0);
-    }
-
-    async fn figure(&self, sql: &str) -> i64 {
-        self.client.query_one(sql, &[]).await.unwrap().get(0)
-    }
-
-    async fn state(&self, name: &str) -> String {
-        let sql = "select state from corridor.migration where name = $1";
-        self.client.query_one(sql, &[&name]).await.unwrap().get(0)
-    }
-
-    async fn until(&self, sql: &str) {
-        for _ in 0..300 {
-            if self.client.query_one(sql, &[]).await.unwrap().get(0) {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        panic!("never true: {sql}");
-    }
-}
+/// People of five teams, a list of what was done, and a gate.
+const PEOPLE: &str =
+    "create table people (id bigint generated always as identity primary key, team_id int not null, \
+     n int not null default 0, name text);
+     insert into people (team_id, name) select 1 + i % 5, 'n' || i from generate_series(1, 500) i;
+     create table done (what text not null);
+     create table gate ();
+     analyze people";
 
 const EACH_KIND: &str = r#"
 finish = "by_hand"
@@ -191,7 +121,7 @@ async fn expect_undone(desk: &Desk, story: &str) {
 
 #[tokio::test]
 async fn from_file_to_finish_and_back() {
-    let desk = Desk::new("own_life").await;
+    let desk = Desk::new("own_life", PEOPLE).await;
     desk.add("0001_all", EACH_KIND).await;
     let run = desk.run(&["migration", "plan", "0001_all"]).await.expect_code(0);
     assert!(
@@ -256,7 +186,7 @@ async fn kill_at(desk: &Desk, point: &str) -> u32 {
 async fn killed_at_each(label: &str, points: &[&str]) {
     let mut died = 0;
     for point in points {
-        let desk = Desk::new(&format!("own_{label}_{}", point.replace([':', '-'], "_"))).await;
+        let desk = Desk::new(&format!("own_{label}_{}", point.replace([':', '-'], "_")), PEOPLE).await;
         desk.add("0001_all", EACH_KIND).await;
         died += kill_at(&desk, point).await;
         expect_done(&desk, point).await;
@@ -311,7 +241,7 @@ async fn a_rollback_that_dies_or_fails_is_taken_up_again() {
         "after-attempt-end",
         "before-event",
     ] {
-        let desk = Desk::new(&format!("own_back_{}", point.replace([':', '-'], "_"))).await;
+        let desk = Desk::new(&format!("own_back_{}", point.replace([':', '-'], "_")), PEOPLE).await;
         desk.add("0001_all", EACH_KIND).await;
         desk.run(&["migration", "start", "0001_all"]).await.expect_code(5);
         corridor_on(&desk.database, &["rollback", "0001_all"])
@@ -333,7 +263,7 @@ async fn a_rollback_that_dies_or_fails_is_taken_up_again() {
         );
         expect_undone(&desk, point).await;
     }
-    let desk = Desk::new("own_back_fails").await;
+    let desk = Desk::new("own_back_fails", PEOPLE).await;
     desk.add("0001_all", EACH_KIND).await;
     desk.run(&["migration", "start", "0001_all"]).await.expect_code(5);
     let trap = "create function trap() returns trigger language plpgsql as $$ begin raise 'not now'; end $$;
@@ -354,7 +284,7 @@ async fn a_rollback_that_dies_or_fails_is_taken_up_again() {
 /// Two workers at once: one works, the other one is refused, nothing is done twice.
 #[tokio::test]
 async fn of_two_that_start_at_once_one_works() {
-    let desk = Desk::new("own_two").await;
+    let desk = Desk::new("own_two", PEOPLE).await;
     desk.add("0001_all", EACH_KIND).await;
     let start = || corridor_on(&desk.database, &["migration", "start", "0001_all"]).run();
     let (one, two) = tokio::join!(start(), start());
@@ -367,7 +297,7 @@ async fn of_two_that_start_at_once_one_works() {
 /// The list is frozen: what comes and goes between a crash and `resume` does not shift it. And the file is frozen, too.
 #[tokio::test]
 async fn what_was_frozen_stays_although_the_world_changes() {
-    let desk = Desk::new("own_frozen").await;
+    let desk = Desk::new("own_frozen", PEOPLE).await;
     desk.add("0001_all", EACH_KIND).await;
     corridor_on(&desk.database, &["migration", "start", "0001_all"])
         .env("CORRIDOR_FAILPOINT", "after-batch:4")
@@ -380,7 +310,7 @@ async fn what_was_frozen_stays_although_the_world_changes() {
         .await
         .unwrap();
     let changed = EACH_KIND.replace("n + 1", "n + 2");
-    let path = desk.write("0001_all.toml", &format!("description = \"a test\"\n{changed}"));
+    let path = desk.write_migration("0001_all", &changed);
     desk.run(&["migration", "add", &path])
         .await
         .expect_code(4)
@@ -404,7 +334,7 @@ definition = "(name)"
 /// The worker is killed while the server still builds: whoever follows waits for it and does not build twice.
 #[tokio::test]
 async fn a_build_that_outlives_its_worker_is_waited_for() {
-    let desk = Desk::new("own_orphan").await;
+    let desk = Desk::new("own_orphan", PEOPLE).await;
     desk.add("0001_long", LONG).await;
     // A build waits for the transactions before it.
     let holder = corridor_testbed::cluster::connect(&desk.database.url)
@@ -451,11 +381,10 @@ every = "100ms"
 
 #[tokio::test]
 async fn a_health_check_that_fails_in_the_middle_ends_the_work_and_resume_goes_on() {
-    let desk = Desk::new("own_health").await;
+    let desk = Desk::new("own_health", PEOPLE).await;
     desk.add("0001_healthy", HEALTHY).await;
     let worker = corridor_on(&desk.database, &["migration", "start", "0001_healthy"]).start();
-    desk.until("select exists (select from corridor.operation where name = 'wait' and state = 'running')")
-        .await;
+    desk.until_running("wait").await;
     desk.client
         .batch_execute("insert into gate default values")
         .await
@@ -497,7 +426,7 @@ async fn a_health_check_that_fails_in_the_middle_ends_the_work_and_resume_goes_o
 /// A pause ends a statement that runs for an hour; `resume` does it again, once.
 #[tokio::test]
 async fn a_pause_ends_what_runs_and_a_stop_leaves_what_is_done() {
-    let desk = Desk::new("own_pause").await;
+    let desk = Desk::new("own_pause", PEOPLE).await;
     let text = r#"
 [[operations]]
 kind = "sql"
@@ -526,8 +455,7 @@ every = "100ms"
     assert_eq!(desk.figure("select count(*) from done").await, 0);
     desk.client.batch_execute("delete from gate").await.unwrap();
     let worker = corridor_on(&desk.database, &["resume", "0001_long"]).start();
-    desk.until("select exists (select from corridor.operation where name = 'wait' and state = 'running')")
-        .await;
+    desk.until_running("wait").await;
     desk.run(&["stop", "0001_long"]).await.expect_code(0);
     end(worker).await;
     assert_eq!(desk.state("0001_long").await, "stopped");
@@ -543,7 +471,7 @@ every = "100ms"
 #[tokio::test]
 async fn a_connection_that_has_gone_silent_is_given_up() {
     let silent = |role: &'static str| async move {
-        let desk = Desk::new(&format!("own_silent_{role}")).await;
+        let desk = Desk::new(&format!("own_silent_{role}"), PEOPLE).await;
         desk.add(
             "0001_silent",
             "health_every = \"100ms\"\n[[health_checks]]\nname = \"well\"\nquery = \"select not exists (select from done)\"\n\

@@ -1,80 +1,15 @@
 //! What is asked before a migration of a person's own begins, the gate, and operations outside of the database.
 
-use corridor_testbed::Database;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio_postgres::Client;
 
-use crate::driver::{Run, corridor_on, database};
+use crate::desk::{Desk, mark};
+use crate::driver::corridor_on;
 
-struct Desk {
-    database: Database,
-    client: Client,
-    dir: std::path::PathBuf,
-}
-
-impl Drop for Desk {
-    fn drop(&mut self) {
-        std::fs::remove_dir_all(&self.dir).ok();
-    }
-}
-
-impl Desk {
-    async fn new(label: &str) -> Desk {
-        let database = database(label).await;
-        let client = corridor_testbed::cluster::connect(&database.url).await.unwrap();
-        client
-            .batch_execute("create table done (what text)")
-            .await
-            .unwrap();
-        let dir = std::env::temp_dir().join(format!("corridor-ready-{label}-{}", std::process::id()));
-        std::fs::create_dir_all(&dir).unwrap();
-        Desk {
-            database,
-            client,
-            dir,
-        }
-    }
-
-    async fn run(&self, args: &[&str]) -> Run {
-        corridor_on(&self.database, args).run().await
-    }
-
-    fn write(&self, name: &str, text: &str) -> String {
-        let path = self.dir.join(format!("{name}.toml"));
-        std::fs::write(&path, format!("description = \"a test\"\n{text}")).unwrap();
-        path.to_string_lossy().into_owned()
-    }
-
-    async fn add(&self, name: &str, text: &str) {
-        let path = self.write(name, text);
-        self.run(&["migration", "add", &path]).await.expect_code(0);
-    }
-
-    async fn done(&self) -> Vec<String> {
-        let rows = self
-            .client
-            .query("select what from done order by 1", &[])
-            .await
-            .unwrap();
-        rows.iter().map(|row| row.get(0)).collect()
-    }
-
-    async fn state(&self, name: &str) -> String {
-        let sql = "select state from corridor.migration where name = $1";
-        self.client.query_one(sql, &[&name]).await.unwrap().get(0)
-    }
-}
-
-fn mark(what: &str) -> String {
-    format!(
-        "[[operations]]\nkind = \"sql\"\nname = \"mark\"\nstatement = \"insert into done values ('{what}')\"\n\
-         rollback = \"delete from done where what = '{what}'\"\n"
-    )
-}
+const DONE: &str = "create table done (what text)";
 
 #[tokio::test]
 async fn what_is_not_ready_is_refused_and_nothing_is_done() {
-    let desk = Desk::new("ready").await;
+    let desk = Desk::new("ready", DONE).await;
     let start =
         async |name: &str, more: &[&str]| desk.run(&[&["migration", "start", name], more].concat()).await;
     desk.add("0001_first", &mark("first")).await;
@@ -135,7 +70,7 @@ async fn what_is_not_ready_is_refused_and_nothing_is_done() {
 /// What is not needed completes without doing anything; unknown does not complete it.
 #[tokio::test]
 async fn unknown_never_completes_a_migration() {
-    let desk = Desk::new("required").await;
+    let desk = Desk::new("required", DONE).await;
     let when = |query: &str, what: &str| format!("required_when = \"{query}\"\n{}", mark(what));
     desk.add("0001_no", &when("select false", "no")).await;
     desk.add("0002_unknown", &when("select 1/0 = 1", "unknown")).await;
@@ -163,7 +98,7 @@ async fn unknown_never_completes_a_migration() {
 
 #[tokio::test]
 async fn the_gate_says_what_stands_in_the_way_and_starts_nothing() {
-    let desk = Desk::new("gate").await;
+    let desk = Desk::new("gate", DONE).await;
     // An empty database has nothing that could stand in the way.
     desk.run(&["gate", "--app-version", "1.42.0"])
         .await
@@ -213,7 +148,7 @@ async fn the_gate_says_what_stands_in_the_way_and_starts_nothing() {
 /// A value is never read as SQL, whatever it holds.
 #[tokio::test]
 async fn parameters_are_values_and_nothing_else() {
-    let desk = Desk::new("parameters").await;
+    let desk = Desk::new("parameters", DONE).await;
     let text = "[parameters.what]\ntype = \"text\"\n[parameters.n]\ntype = \"integer\"\ndefault = \"7\"\n\
          [[operations]]\nkind = \"sql\"\nname = \"mark\"\nstatement = \"insert into done select :what || ' ' || :n\"\nrollback = \"\"\n";
     desk.add("0001_said", text).await;
@@ -244,7 +179,7 @@ async fn parameters_are_values_and_nothing_else() {
 /// A program whose end is not known is not run a second time without a word.
 #[tokio::test]
 async fn what_may_have_been_done_waits_for_a_word() {
-    let desk = Desk::new("settle").await;
+    let desk = Desk::new("settle", DONE).await;
     let file = desk.dir.join("told");
     let told = || {
         std::fs::read_to_string(desk.dir.join("told"))
@@ -296,7 +231,7 @@ async fn what_may_have_been_done_waits_for_a_word() {
 /// A program goes on when its worker is killed. Whoever takes over waits for it, though it may be run again.
 #[tokio::test]
 async fn a_program_that_outlives_its_worker_is_waited_for() {
-    let desk = Desk::new("survivor").await;
+    let desk = Desk::new("survivor", DONE).await;
     let file = desk.dir.join("told");
     let text = format!(
         "[[operations]]\nkind = \"command\"\nname = \"tell\"\nrepeat = \"safe\"\nrollback = []\n\
@@ -324,7 +259,7 @@ async fn a_program_that_outlives_its_worker_is_waited_for() {
 /// A statement outside of a transaction of which nothing can tell whether it was done: a person's word counts.
 #[tokio::test]
 async fn a_statement_that_was_settled_as_done_is_not_done_again() {
-    let desk = Desk::new("settled_sql").await;
+    let desk = Desk::new("settled_sql", DONE).await;
     let text = "[[operations]]\nkind = \"sql\"\nname = \"mark\"\nno_transaction = true\nrollback = \"\"\n\
                 statement = \"insert into done values ('x')\"\ndone_when = \"select null::bool\"\n";
     desk.add("0001_mark", text).await;
@@ -350,7 +285,7 @@ async fn a_statement_that_was_settled_as_done_is_not_done_again() {
 /// A session that is ended amid a question has not answered it: it is asked again, and nothing fails.
 #[tokio::test]
 async fn a_session_that_ends_amid_a_question_is_no_answer() {
-    let desk = Desk::new("asked_again").await;
+    let desk = Desk::new("asked_again", DONE).await;
     let text = "[[operations]]\nkind = \"check\"\nname = \"ask\"\n\
                 query = \"select case when exists (select from done) then true \
                 else pg_terminate_backend(pg_backend_pid()) and pg_sleep(10)::text = 'x' end\"\n";
@@ -381,7 +316,7 @@ async fn a_session_that_ends_amid_a_question_is_no_answer() {
 /// connection closed, or it would build the index then.
 #[tokio::test]
 async fn a_rollback_ends_what_another_worker_is_about_to_do() {
-    let desk = Desk::new("about_to").await;
+    let desk = Desk::new("about_to", DONE).await;
     let text = "finish = \"by_hand\"\n[[operations]]\nkind = \"index\"\nname = \"build\"\ntable = \"done\"\n\
                 index = \"done_what\"\ndefinition = \"(what)\"\n";
     desk.add("0001_build", text).await;
@@ -415,7 +350,7 @@ async fn a_rollback_ends_what_another_worker_is_about_to_do() {
 /// After its timeout a program is killed with what it has begun; what a statement sets for its session ends with it.
 #[tokio::test]
 async fn nothing_of_an_operation_outlives_it() {
-    let desk = Desk::new("outlive").await;
+    let desk = Desk::new("outlive", DONE).await;
     let text = format!(
         "[[operations]]\nkind = \"command\"\nname = \"tell\"\ntimeout = \"500ms\"\nrollback = []\n\
          command = [\"sh\", \"-c\", \"(sleep 2; echo late >> {}) & sleep 60\"]\n",
@@ -439,7 +374,7 @@ async fn nothing_of_an_operation_outlives_it() {
 /// What cannot be taken back makes the whole way back refused, before anything is undone.
 #[tokio::test]
 async fn nothing_is_undone_when_not_everything_can_be() {
-    let desk = Desk::new("irreversible").await;
+    let desk = Desk::new("irreversible", DONE).await;
     let text = format!(
         "finish = \"by_hand\"\n{}\n[[operations]]\nkind = \"sql\"\nname = \"gone\"\nstatement = \"insert into done values ('gone')\"\n\
          irreversible = \"it is gone\"\n",
@@ -462,7 +397,7 @@ async fn nothing_is_undone_when_not_everything_can_be() {
 
 #[tokio::test]
 async fn an_address_is_called_once_and_its_answer_counts() {
-    let desk = Desk::new("http").await;
+    let desk = Desk::new("http", DONE).await;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let answering = tokio::spawn(async move {
@@ -499,10 +434,57 @@ async fn an_address_is_called_once_and_its_answer_counts() {
     );
 }
 
+/// A call that may have been heard, and has no answer, is not made again without a word; one that nobody heard is.
+#[tokio::test]
+async fn a_call_without_an_answer_waits_for_a_word() {
+    let desk = Desk::new("http_unknown", DONE).await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let answering = tokio::spawn(async move {
+        for answer in [
+            "",
+            "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi",
+        ] {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut buffer = vec![0u8; 4_096];
+            assert!(stream.read(&mut buffer).await.unwrap() > 0);
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+    });
+    let text = |address: &str| {
+        format!(
+            "[[operations]]\nkind = \"http\"\nname = \"call\"\nmethod = \"POST\"\nurl = \"http://{address}/\"\nbody = \"x\"\n\
+             irreversible = \"somebody was told\"\n"
+        )
+    };
+    desk.add("0001_call", &text(&address.to_string())).await;
+    desk.run(&["migration", "start", "0001_call"])
+        .await
+        .expect_code(6)
+        .expect_fault("MIG-136");
+    desk.run(&["resume", "0001_call"])
+        .await
+        .expect_code(6)
+        .expect_fault("MIG-136");
+    desk.run(&["migration", "settle", "0001_call", "call", "--again"])
+        .await
+        .expect_code(0);
+    desk.run(&["resume", "0001_call"]).await.expect_code(0);
+    // Called twice, and not a third time.
+    answering.await.unwrap();
+    desk.add("0002_refused", &text("127.0.0.1:1")).await;
+    for verb in [
+        &["migration", "start", "0002_refused"][..],
+        &["resume", "0002_refused"],
+    ] {
+        desk.run(verb).await.expect_code(1).expect_fault("MIG-139");
+    }
+}
+
 /// A move is a migration of its own, which goes there and comes back with the one that waits for it.
 #[tokio::test]
 async fn a_table_is_moved_as_one_operation_of_many() {
-    let desk = Desk::new("own_move").await;
+    let desk = Desk::new("own_move", DONE).await;
     desk.client
         .batch_execute("create table persons (team_id int, id int, primary key (team_id, id)); insert into persons select i % 5, i from generate_series(1, 300) i; analyze persons")
         .await
@@ -525,7 +507,7 @@ async fn a_table_is_moved_as_one_operation_of_many() {
     assert_eq!(kind().await, "r");
     assert_eq!(desk.done().await, Vec::<String>::new());
     let bad = text.replace("--partitions", "--partitoins");
-    let path = desk.write("0002_bad", &bad);
+    let path = desk.write_migration("0002_bad", &bad);
     let run = desk.run(&["migration", "add", &path]).await.expect_code(2);
     assert!(run.stderr.contains("--partitoins"), "{}", run.stderr);
 }

@@ -1,41 +1,80 @@
 //! The service: what nobody works is worked, what is due is started, and it tells.
 
-use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
-use corridor_testbed::Database;
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::TcpStream;
-use tokio::process::{Child, Command};
-use tokio_postgres::Client;
+use tokio::process::{Child, ChildStderr, Command};
 
-use crate::driver::{Run, corridor_on, database};
+use crate::desk::{Desk, mark};
+use crate::driver::{corridor, corridor_on, database};
 
-pub(crate) struct Desk {
-    pub(crate) database: Database,
-    pub(crate) client: Client,
-    pub(crate) dir: PathBuf,
-}
-
-impl Drop for Desk {
-    fn drop(&mut self) {
-        std::fs::remove_dir_all(&self.dir).ok();
-    }
-}
+pub(crate) const TABLES: &str = "create table done (what text); create table gate ()";
 
 /// A service at work.
 pub(crate) struct Service {
     pub(crate) child: Child,
     pub(crate) address: String,
     said: std::sync::Arc<std::sync::Mutex<String>>,
+    /// The service's home.
+    url: String,
+    /// A token of an admin, once one was needed.
+    token: tokio::sync::OnceCell<String>,
 }
 
 impl Service {
+    /// The token of an admin of this service's home.
+    pub(crate) async fn token(&self) -> &str {
+        let make = async || {
+            let name = format!("t{}", self.address.replace(':', "-"));
+            let on = |args: Vec<&str>| {
+                let args = [vec!["--database", &self.url], args].concat();
+                args.into_iter().map(str::to_owned).collect::<Vec<_>>()
+            };
+            for args in [
+                on(vec!["user", "add", &name, "--role", "admin", "--no-password"]),
+                on(vec!["user", "token", &name, "--name", "test", "--role", "admin"]),
+            ] {
+                let args: Vec<&str> = args.iter().map(String::as_str).collect();
+                let run = corridor(&args).run().await.expect_code(0);
+                if args.contains(&"token") {
+                    return run.stdout.trim().to_owned();
+                }
+            }
+            unreachable!()
+        };
+        self.token.get_or_init(make).await
+    }
+
     pub(crate) async fn get(&self, path: &str) -> (u16, String) {
+        let is_open = ["/healthz", "/readyz"].contains(&path);
+        let proof = match is_open {
+            true => String::new(),
+            false => format!("Authorization: Bearer {}\r\n", self.token().await),
+        };
+        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n{proof}Connection: close\r\n\r\n");
+        self.send(&request).await
+    }
+
+    /// Sends JSON as the admin.
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        let (token, body) = (self.token().await, body.to_string());
+        let length = body.len();
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n\
+             Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+        );
+        let (status, body) = self.send(&request).await;
+        (
+            status,
+            serde_json::from_str(&body).unwrap_or_else(|_| panic!("{body}")),
+        )
+    }
+
+    async fn send(&self, request: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(&self.address).await.unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
@@ -87,22 +126,6 @@ impl Service {
 }
 
 impl Desk {
-    pub(crate) async fn new(label: &str) -> Desk {
-        let database = database(label).await;
-        let client = corridor_testbed::cluster::connect(&database.url).await.unwrap();
-        client
-            .batch_execute("create table done (what text); create table gate ()")
-            .await
-            .unwrap();
-        let dir = std::env::temp_dir().join(format!("corridor-serve-{label}-{}", std::process::id()));
-        std::fs::create_dir_all(&dir).unwrap();
-        Desk {
-            database,
-            client,
-            dir,
-        }
-    }
-
     pub(crate) fn config(&self, more: &str) -> String {
         let path = self.dir.join("corridor.toml");
         let text = format!(
@@ -119,31 +142,13 @@ impl Desk {
 
     /// `failpoint`: where it ends, or nothing.
     pub(crate) async fn serve_with(&self, more: &str, failpoint: &str) -> Service {
-        let collect = match more.contains("collect =") {
-            true => "",
-            false => "collect = false",
-        };
-        let config = self.config(&format!("{collect}\n{more}"));
-        let mut child = Command::new(env!("CARGO_BIN_EXE_corridor"))
-            .env("CORRIDOR_FAILPOINT", failpoint)
-            .args(["serve", "--config", &config, "--listen", "127.0.0.1:0"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let said = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
-        let first = lines
-            .next_line()
-            .await
-            .unwrap()
-            .expect("it says where it listens");
-        let address = first
+        let (child, first, mut lines) = self.spawn(more, Some(failpoint)).await;
+        let address = first.expect("it says where it listens");
+        let address = address
             .strip_prefix("listening on http://")
-            .expect(&first)
+            .expect(&address)
             .to_owned();
+        let said = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
         let heard = said.clone();
         tokio::spawn(async move {
             while let Ok(Some(line)) = lines.next_line().await {
@@ -152,44 +157,42 @@ impl Desk {
                 heard.push('\n');
             }
         });
-        Service { child, address, said }
-    }
-
-    pub(crate) async fn run(&self, args: &[&str]) -> Run {
-        corridor_on(&self.database, args).run().await
-    }
-
-    pub(crate) async fn add(&self, name: &str, text: &str) {
-        let path = self.dir.join(format!("{name}.toml"));
-        std::fs::write(&path, format!("description = \"a test\"\n{text}")).unwrap();
-        self.run(&["migration", "add", &path.to_string_lossy()])
-            .await
-            .expect_code(0);
-        self.run(&["set", name, "lease.ttl_ms=1000"]).await.expect_code(0);
-    }
-
-    pub(crate) async fn until(&self, sql: &str) {
-        for _ in 0..300 {
-            if self.client.query_one(sql, &[]).await.unwrap().get(0) {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+        Service {
+            child,
+            address,
+            said,
+            url: self.database.url.clone(),
+            token: tokio::sync::OnceCell::new(),
         }
-        panic!("never true: {sql}");
     }
 
-    pub(crate) async fn until_state(&self, name: &str, state: &str) {
-        self.until(&format!(
-            "select coalesce((select state = '{state}' from corridor.migration where name = '{name}'), false)"
-        ))
-        .await;
+    /// A service, perhaps with a failpoint; its first line, and those behind it.
+    async fn spawn(
+        &self,
+        more: &str,
+        failpoint: Option<&str>,
+    ) -> (Child, Option<String>, Lines<BufReader<ChildStderr>>) {
+        let collect = match more.contains("collect =") {
+            true => "",
+            false => "collect = false",
+        };
+        let config = self.config(&format!("{collect}\n{more}"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_corridor"));
+        if let Some(failpoint) = failpoint {
+            command.env("CORRIDOR_FAILPOINT", failpoint);
+        }
+        let mut child = command
+            .args(["serve", "--config", &config, "--listen", "127.0.0.1:0"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let first = lines.next_line().await.unwrap();
+        (child, first, lines)
     }
-}
-
-pub(crate) fn mark(what: &str) -> String {
-    format!(
-        "[[operations]]\nkind = \"sql\"\nname = \"mark\"\nstatement = \"insert into done values ('{what}')\"\nrollback = \"\"\n"
-    )
 }
 
 pub(crate) const WAITS: &str = "[[operations]]\nkind = \"wait_until\"\nname = \"wait\"\n\
@@ -198,14 +201,13 @@ pub(crate) const WAITS: &str = "[[operations]]\nkind = \"wait_until\"\nname = \"
 /// Two services; the one at work is killed, the other one goes on within the lease time. Then a graceful stop.
 #[tokio::test]
 async fn of_two_services_the_other_one_goes_on() {
-    let desk = Desk::new("serve_two").await;
+    let desk = Desk::new("serve_two", TABLES).await;
     desk.add("0001_wait", &format!("{}{WAITS}", mark("once"))).await;
     let mut one = desk.serve("").await;
     desk.run(&["migration", "start", "0001_wait", "--detach"])
         .await
         .expect_code(0);
-    desk.until("select exists (select from corridor.operation where name = 'wait' and state = 'running')")
-        .await;
+    desk.until_running("wait").await;
     let two = desk.serve("").await;
     two.until_said("").await;
     one.child.kill().await.unwrap();
@@ -228,10 +230,56 @@ async fn of_two_services_the_other_one_goes_on() {
     three.stop().await;
 }
 
+/// A service dies between the wish and the start, at each durable step in between: the wish is not lost, with its parameters, and it
+/// is carried out once.
+#[tokio::test]
+async fn a_wish_outlives_the_service_that_took_it() {
+    let text = "[parameters.what]\ntype = \"text\"\n[[operations]]\nkind = \"sql\"\nname = \"mark\"\n\
+         statement = \"insert into done values (:what)\"\nrollback = \"\"\n";
+    for point in [
+        "before-lease",
+        "after-lease",
+        "before-order",
+        "after-order",
+        "before-event",
+    ] {
+        let desk = Desk::new(&format!("serve_wish_{}", point.replace('-', "_")), TABLES).await;
+        desk.add("0001_said", text).await;
+        desk.run(&[
+            "migration",
+            "start",
+            "0001_said",
+            "--detach",
+            "--set",
+            "what=once",
+        ])
+        .await
+        .expect_code(0);
+        let (mut child, _, _lines) = desk.spawn("", Some(point)).await;
+        let status = tokio::time::timeout(Duration::from_secs(30), child.wait())
+            .await
+            .unwrap_or_else(|_| panic!("{point} was not reached"))
+            .unwrap();
+        assert_eq!(status.code(), None, "{point}: it was to die: {status}");
+        let is_begun = desk.state("0001_said").await != "planned";
+        assert_eq!(
+            is_begun,
+            ["after-order", "before-event"].contains(&point),
+            "{point}"
+        );
+        let service = desk.serve("").await;
+        desk.until_state("0001_said", "finished").await;
+        assert_eq!(desk.done().await, ["once"], "{point}");
+        service.stop().await;
+        let open = "select count(*) from corridor.request where answered_at is null";
+        assert_eq!(desk.figure(open).await, 0, "{point}: the wish is answered");
+    }
+}
+
 /// What is needed is started when what it depends on is done; what is not is completed; what is out of range is left.
 #[tokio::test]
 async fn what_is_due_is_started_by_itself_when_it_is_told_to() {
-    let desk = Desk::new("serve_due").await;
+    let desk = Desk::new("serve_due", TABLES).await;
     desk.add("0001_first", &mark("first")).await;
     desk.add(
         "0002_second",
@@ -268,7 +316,7 @@ async fn what_is_due_is_started_by_itself_when_it_is_told_to() {
 
 #[tokio::test]
 async fn it_tells_over_http_and_reads_its_settings_again() {
-    let desk = Desk::new("serve_http").await;
+    let desk = Desk::new("serve_http", TABLES).await;
     desk.add("0001_mark", &mark("x")).await;
     let mut service = desk.serve("").await;
     assert_eq!(service.get("/healthz").await.0, 200);
@@ -334,14 +382,13 @@ async fn it_tells_over_http_and_reads_its_settings_again() {
 /// A cluster that is taken out of the settings is left: its worker checkpoints and gives its lease back at once.
 #[tokio::test]
 async fn a_cluster_that_is_not_wanted_any_more_is_left() {
-    let desk = Desk::new("serve_removed").await;
+    let desk = Desk::new("serve_removed", TABLES).await;
     desk.add("0001_wait", WAITS).await;
     let mut service = desk.serve("").await;
     desk.run(&["migration", "start", "0001_wait", "--detach"])
         .await
         .expect_code(0);
-    desk.until("select exists (select from corridor.operation where name = 'wait' and state = 'running')")
-        .await;
+    desk.until_running("wait").await;
     let other = database("serve_removed_other").await;
     let config = format!(
         "collect = false\n[[clusters]]\nname = \"other\"\ndatabase = \"{}\"\n",
@@ -368,11 +415,10 @@ async fn a_cluster_that_is_not_wanted_any_more_is_left() {
 /// What cannot be worked is not begun again each second for ever.
 #[tokio::test]
 async fn what_comes_to_nothing_is_not_begun_again_and_again() {
-    let desk = Desk::new("serve_nothing").await;
+    let desk = Desk::new("serve_nothing", TABLES).await;
     desk.add("0002_wait", WAITS).await;
     let service = desk.serve("auto_start = true").await;
-    desk.until("select exists (select from corridor.operation where name = 'wait' and state = 'running')")
-        .await;
+    desk.until_running("wait").await;
     service.stop().await;
     // Nobody can read its plan any more: each worker ends at once.
     desk.client
@@ -389,7 +435,7 @@ async fn what_comes_to_nothing_is_not_begun_again_and_again() {
 /// A failure is told, with the migration and what went wrong.
 #[tokio::test]
 async fn a_failure_is_posted() {
-    let desk = Desk::new("serve_alert").await;
+    let desk = Desk::new("serve_alert", TABLES).await;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let to = listener.local_addr().unwrap();
     let posted = tokio::spawn(async move {
@@ -435,7 +481,7 @@ async fn a_failure_is_posted() {
 /// A move that is left to a service: it copies, waits, and carries out what is asked for elsewhere.
 #[tokio::test]
 async fn a_detached_move_is_worked_and_obeys() {
-    let desk = Desk::new("serve_move").await;
+    let desk = Desk::new("serve_move", TABLES).await;
     desk.client
         .batch_execute(
             "create table persons (team_id int, id int, primary key (team_id, id)); \
@@ -464,7 +510,7 @@ async fn a_detached_move_is_worked_and_obeys() {
 
 #[tokio::test]
 async fn settings_say_where_they_came_from_and_keep_secrets() {
-    let desk = Desk::new("serve_config").await;
+    let desk = Desk::new("serve_config", TABLES).await;
     let config = desk.config("workers = 3\n[alerts]\nslack = \"https://hooks.example.org/T0/secret\"");
     let run = corridor_on(&desk.database, &["config", "show", "--config", &config])
         .env("CORRIDOR_APP_VERSION", "1.42.0")

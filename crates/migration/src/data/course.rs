@@ -141,19 +141,39 @@ impl<'a> Worker<'a> {
         let operations = &deck.plan.worked().operations;
         for (place, operation) in operations.iter().enumerate() {
             deck.checkpoint()?;
-            if self.state_of(operation).await? == OperationState::Done {
+            let before = self.state_of(operation).await?;
+            if before == OperationState::Done {
                 continue;
             }
-            self.apply(&[Event::OperationStarted {
-                operation: operation.name().to_owned(),
-            }])
-            .await?;
+            self.begin(operation.name(), before).await?;
             self.say(place, operation, "began");
             carry_out(&mut self.hands(operation), operation).await?;
             self.say(place, operation, "done");
         }
         let is_held = deck.plan.worked().finish == Finish::ByHand;
         Ok(self.apply(&[Event::Completed { is_held }]).await?)
+    }
+
+    /// The operation begins, or is taken up again.
+    async fn begin(&mut self, operation: &str, before: OperationState) -> Result<()> {
+        let deck = self.deck;
+        let session = self.session().await?;
+        let tx = session.begin(Isolation::ReadCommitted).await?;
+        let event = Event::OperationStarted {
+            operation: operation.to_owned(),
+        };
+        store::apply(&tx, &deck.lease, &event).await?;
+        if before == OperationState::Failed {
+            tx.execute(
+                include_str!("../../sql/data/begun_anew.sql"),
+                &[&deck.id(), &operation],
+            )
+            .await
+            .doing(|| format!("beginning {operation} anew"))?;
+        }
+        corridor_pg::failpoint::step("event", tx.commit())
+            .await
+            .doing(|| "writing the state")
     }
 
     async fn back(&mut self, side: Side) -> Step<()> {

@@ -106,6 +106,15 @@ impl Deck {
         }
     }
 
+    /// Until the worker must leave.
+    pub(super) async fn left(&self) {
+        let (mut interrupt, mut pulse) = (self.interrupt.clone(), self.pulse.clone());
+        tokio::select! {
+            Ok(_) = interrupt.wait_for(|is_asked| *is_asked) => {}
+            Ok(_) = pulse.wait_for(|pulse| *pulse == Pulse::Lost) => {}
+        }
+    }
+
     /// The worker waits for something else than the server.
     pub(super) fn rest(&self) {
         self.roster.rest(WORKER);

@@ -128,4 +128,9 @@ codes! {
         "See the fault in the message and `corridor logs NAME`; `corridor resume NAME` tries again."
         "The order was handed to a worker that was alive, and that worker met a fault that it may not try again. The \
          message is the worker's own."
+    BUSY_CONSTRAINT "MIG-155" Never Refused
+        "there is another constraint of this name"
+        "Give the constraint of the migration another name, or drop the one that is there."
+        "A constraint of the name that the migration uses is on the table already, and it is not the check that a column is not \
+         null. Nothing was changed."
 }

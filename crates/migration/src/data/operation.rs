@@ -7,6 +7,7 @@ mod http;
 mod index;
 mod key;
 mod moving;
+mod not_null;
 mod question;
 mod sql;
 mod survivor;
@@ -141,6 +142,17 @@ impl Hands<'_> {
         corridor_pg::failpoint::step("progress", tx.commit())
             .await
             .doing(|| format!("noting the progress of {operation}"))
+    }
+
+    /// Whether `key` is noted as true in the operation's progress.
+    async fn has_noted(&mut self, key: &str) -> Result<bool> {
+        let (id, operation) = (self.deck.id(), self.operation);
+        let session = self.session().await?;
+        let row = session
+            .query_one(include_str!("../../sql/data/noted.sql"), &[&id, &operation, &key])
+            .await
+            .doing(|| format!("looking for {key} of {operation}"))?;
+        Ok(row.get(0))
     }
 
     /// Says how a try ended; a fault of the try is passed on.

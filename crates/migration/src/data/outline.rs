@@ -1,6 +1,6 @@
 //! What an operation does, for a person who is to agree to it: the statements, their locks, the way back.
 
-use crate::definition::Operation;
+use crate::definition::{Constraint, Operation, not_null};
 
 /// Label and text of each line, in their order.
 pub fn steps(operation: &Operation) -> Vec<(&'static str, String)> {
@@ -36,7 +36,9 @@ pub fn steps(operation: &Operation) -> Vec<(&'static str, String)> {
                     lines.push(("does", format!("update {} set {}", it.table, set.join(", "))));
                 }
             }
-            if let Some(filter) = &it.filter {
+            if let (Some(_), Some(filter)) = (&it.statement, &it.filter) {
+                lines.push(("batches of", format!("rows where {filter}")));
+            } else if let Some(filter) = &it.filter {
                 lines.push(("where", filter.clone()));
             }
             lines.push(("along", format!("the key of {}, batch by batch", it.table)));
@@ -64,6 +66,7 @@ pub fn steps(operation: &Operation) -> Vec<(&'static str, String)> {
             ));
             lines.push(("way back", format!("drop index concurrently {}", it.index)));
         }
+        Operation::Constraint(it) if not_null::column(&it.definition).is_some() => not_null(&mut lines, it),
         Operation::Constraint(it) => {
             lines.push((
                 "does",
@@ -116,6 +119,33 @@ pub fn steps(operation: &Operation) -> Vec<(&'static str, String)> {
         }
     }
     lines
+}
+
+fn not_null(lines: &mut Vec<(&'static str, String)>, it: &Constraint) {
+    let (table, name) = (&it.table, &it.constraint);
+    let column = match not_null::column(&it.definition) {
+        Some(Ok(column)) => column.to_string(),
+        _ => it.definition.clone(),
+    };
+    lines.push((
+        "does",
+        format!("alter table {table} add constraint {name} check ({column} is not null) not valid"),
+    ));
+    lines.push(("then", format!("alter table {table} validate constraint {name}")));
+    lines.push((
+        "then",
+        format!("alter table {table} alter column {column} set not null, which needs no scan; the check is dropped with it"),
+    ));
+    lines.push((
+        "locks",
+        "access exclusive for a moment at the first and at the last step, waited for 500 ms at a time; share update exclusive \
+         while the rows are read"
+            .to_owned(),
+    ));
+    lines.push((
+        "way back",
+        format!("alter table {table} alter column {column} drop not null"),
+    ));
 }
 
 fn back(lines: &mut Vec<(&'static str, String)>, rollback: Option<&str>, irreversible: Option<&str>) {

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use corridor_pg::ident::{join, parse_name};
 use corridor_pg::{Fault, FaultContext, Ident, Isolation, Literal, Result, Session};
 use serde_json::json;
 use tokio_postgres::Transaction;
@@ -137,8 +138,9 @@ impl Course<'_> {
         let after = item.last_key.as_deref();
         let each = self.each(item);
         // Without the filter each value of a list would go along all rows of the table; with it an index can lead to its own.
-        let filter = match (&self.backfill.for_each, &self.backfill.filter) {
-            (Some(_), Some(filter)) => Some(placeholder::fill(filter, each.as_deref(), None)),
+        let is_led = self.backfill.for_each.is_some() || self.backfill.statement.is_some();
+        let filter = match &self.backfill.filter {
+            Some(filter) if is_led => Some(placeholder::fill(filter, each.as_deref(), None)),
             _ => None,
         };
         tx.batch_execute("set local search_path to default; set local row_security to default")
@@ -146,7 +148,12 @@ impl Course<'_> {
             .doing(doing)?;
         let begun = Instant::now();
         let last: Option<Vec<String>> = tx
-            .query_opt(&self.key.last_of_next(after, filter.as_deref(), rows), &[])
+            .query_opt(
+                &self
+                    .key
+                    .last_of_next(&self.alias(), after, filter.as_deref(), rows),
+                &[],
+            )
             .await
             .doing(doing)?
             .map(|row| row.get(0));
@@ -201,13 +208,18 @@ impl Course<'_> {
         Some(format!("({}::{value_type})", Literal(value)))
     }
 
+    /// What the table is called in the statements.
+    fn alias(&self) -> String {
+        match &self.backfill.alias {
+            Some(alias) => parse_name(alias).map_or_else(|_| alias.clone(), |parts| join(parts, ".")),
+            None if self.backfill.statement.is_some() => self.key.table.name.to_string(),
+            None => "t".to_owned(),
+        }
+    }
+
     fn statement(&self, item: &Item, after: Option<&[String]>, last: &[String]) -> Result<String> {
         let backfill = self.backfill;
-        let alias = match &backfill.alias {
-            Some(alias) => alias.clone(),
-            None if backfill.statement.is_some() => self.key.table.name.to_string(),
-            None => "t".to_owned(),
-        };
+        let alias = self.alias();
         let range = self.key.range(&alias, after, last);
         let each = self.each(item);
         let tag = format!("/* corridor {} */ ", self.operation);

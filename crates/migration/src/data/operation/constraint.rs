@@ -7,9 +7,12 @@ use super::Hands;
 use super::index::table_name;
 use super::sql::{Limits, transact};
 use crate::data::deck::Step;
-use crate::definition::Constraint;
+use crate::definition::{Constraint, not_null};
 
 pub(super) async fn carry_out(hands: &mut Hands<'_>, constraint: &Constraint) -> Step<()> {
+    if let Some(column) = not_null::column(&constraint.definition) {
+        return super::not_null::carry_out(hands, constraint, &column?).await;
+    }
     let is_valid = look(hands.session().await?, constraint).await?;
     let (table, name) = (table_name(&constraint.table)?, name(constraint)?);
     let limits = Limits::of(None, None, constraint.lock_budget.as_deref());
@@ -35,17 +38,10 @@ pub(super) async fn carry_out(hands: &mut Hands<'_>, constraint: &Constraint) ->
 }
 
 pub(super) async fn take_back(hands: &mut Hands<'_>, constraint: &Constraint) -> Step<()> {
-    let (id, operation) = (hands.deck.id(), hands.operation);
-    let session = hands.session().await?;
-    let is_ours = session
-        .query_opt(
-            "select 1 from corridor.operation where migration_id = $1 and name = $2 and progress ->> 'is_ours' = 'true'",
-            &[&id, &operation],
-        )
-        .await
-        .doing(|| "looking whether the constraint is ours")?
-        .is_some();
-    if !is_ours {
+    if let Some(column) = not_null::column(&constraint.definition) {
+        return super::not_null::take_back(hands, constraint, &column?).await;
+    }
+    if !hands.has_noted("is_ours").await? {
         return hands.undone().await;
     }
     let drop_it = format!(

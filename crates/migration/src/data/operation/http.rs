@@ -9,8 +9,8 @@ use super::command::is_settled;
 use super::{Hands, time};
 use crate::data::attempt::{End, Place};
 use crate::data::deck::{Halt, Step};
-use crate::data::fault::HTTP_FAILED;
-use crate::definition::Http;
+use crate::data::fault::{HTTP_FAILED, OUTCOME_UNKNOWN};
+use crate::definition::{Http, Repeat};
 
 /// The longest that a call may take, unless the file says otherwise.
 const TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
@@ -35,9 +35,9 @@ pub(super) async fn carry_out(hands: &mut Hands<'_>, http: &Http) -> Step<()> {
     let timeout = time(http.timeout.as_deref(), TIMEOUT_DEFAULT);
     let calling = tokio::task::spawn_blocking(move || request(&call, timeout));
     let answered = tokio::select! {
-        answered = calling => answered.unwrap_or_else(|error| Err(error.to_string())),
-        // The call was sent: nobody knows what it does.
-        () = deck.halted() => return Err(Halt::Turn),
+        answered = calling => answered.unwrap_or_else(|error| Err(Unanswered::Unknown(error.to_string()))),
+        // The call was sent, and nobody knows what it does: whoever has only been asked to do something else hears it out.
+        () = deck.left() => return Err(Halt::Turn),
     };
     let is_expected = |status: u16| match &http.expect[..] {
         [] => (200..300).contains(&status),
@@ -56,7 +56,12 @@ pub(super) async fn carry_out(hands: &mut Hands<'_>, http: &Http) -> Step<()> {
                 json!({ "status": status, "body": body }),
             )
         }
-        Err(why) => {
+        // The try stays open: a person says whether it was done.
+        Err(Unanswered::Unknown(why)) if http.repeat == Repeat::Ask => {
+            let detail = format!("{operation}: {}: {why}", http.url);
+            return Err(Fault::new(&OUTCOME_UNKNOWN, detail).into());
+        }
+        Err(Unanswered::Unknown(why) | Unanswered::NotSent(why)) => {
             let fault = Fault::new(&HTTP_FAILED, format!("{operation}: {}: {why}", http.url));
             (Err(Halt::Fault(fault)), End::Failed, json!({ "why": why }))
         }
@@ -67,8 +72,34 @@ pub(super) async fn carry_out(hands: &mut Hands<'_>, http: &Http) -> Step<()> {
     hands.done().await
 }
 
+/// Why there is no answer.
+enum Unanswered {
+    /// Nobody heard the call.
+    NotSent(String),
+    /// It may have been heard.
+    Unknown(String),
+}
+
+impl Unanswered {
+    fn of(error: &ureq::Error) -> Unanswered {
+        let words = error.to_string();
+        match error {
+            ureq::Error::HostNotFound
+            | ureq::Error::ConnectionFailed
+            | ureq::Error::BadUri(_)
+            | ureq::Error::Timeout(ureq::Timeout::Resolve | ureq::Timeout::Connect) => {
+                Unanswered::NotSent(words)
+            }
+            ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+                Unanswered::NotSent(words)
+            }
+            _ => Unanswered::Unknown(words),
+        }
+    }
+}
+
 /// Status and the beginning of the body.
-fn request(http: &Http, timeout: Duration) -> Result<(u16, String), String> {
+fn request(http: &Http, timeout: Duration) -> Result<(u16, String), Unanswered> {
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .timeout_global(Some(timeout))
         .http_status_as_error(false)
@@ -82,8 +113,8 @@ fn request(http: &Http, timeout: Duration) -> Result<(u16, String), String> {
     }
     let request = request
         .body(http.body.clone())
-        .map_err(|error| error.to_string())?;
-    let mut answer = agent.run(request).map_err(|error| error.to_string())?;
+        .map_err(|error| Unanswered::NotSent(error.to_string()))?;
+    let mut answer = agent.run(request).map_err(|error| Unanswered::of(&error))?;
     let body = answer
         .body_mut()
         .with_config()

@@ -64,18 +64,8 @@ pub(super) async fn carry_out(hands: &mut Hands<'_>, index: &Index) -> Step<()> 
 
 pub(super) async fn take_back(hands: &mut Hands<'_>, index: &Index) -> Step<()> {
     wait_for_others(hands, true).await?;
-    let id = hands.deck.id();
-    let operation = hands.operation;
-    let session = hands.session().await?;
-    let is_ours = session
-        .query_opt(
-            "select 1 from corridor.operation where migration_id = $1 and name = $2 and progress ->> 'is_ours' = 'true'",
-            &[&id, &operation],
-        )
-        .await
-        .doing(|| "looking whether the index is ours")?
-        .is_some();
-    if is_ours {
+    if hands.has_noted("is_ours").await? {
+        let session = hands.session().await?;
         let schema = table_schema(session, &index.table).await?;
         if let Some(schema) = schema {
             let name = QualifiedName::new(schema, Ident::new(index.index.as_str())?);

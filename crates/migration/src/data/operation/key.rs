@@ -67,16 +67,25 @@ impl Key {
     }
 
     /// A query for the last key of the next `rows` rows behind `after`, column by column as text; no row: nothing is left.
-    /// `filter`: only rows that fit count, over the alias `t`.
-    pub(super) fn last_of_next(&self, after: Option<&[String]>, filter: Option<&str>, rows: u64) -> String {
-        let names = self.names("t");
+    /// `filter`: only rows that fit count, over `alias`.
+    pub(super) fn last_of_next(
+        &self,
+        alias: &str,
+        after: Option<&[String]>,
+        filter: Option<&str>,
+        rows: u64,
+    ) -> String {
+        let names = self.names(alias);
         let after = after.map(|key| format!("({names}) > ({})", self.literals(key)));
         let filter = filter.map(|filter| format!("({filter})"));
         let behind = match join(after.into_iter().chain(filter), " and ") {
             none if none.is_empty() => none,
             conditions => format!("where {conditions}"),
         };
-        let order = join(self.columns.iter().map(|(name, _)| format!("t.{name}")), ", ");
+        let order = join(
+            self.columns.iter().map(|(name, _)| format!("{alias}.{name}")),
+            ", ",
+        );
         let back = join(
             self.columns.iter().map(|(name, _)| format!("q.{name} desc")),
             ", ",
@@ -86,7 +95,7 @@ impl Key {
             ", ",
         );
         format!(
-            "select array[{texts}] from (select {names} from {table} t {behind} order by {order} limit {rows}) q \
+            "select array[{texts}] from (select {names} from {table} {alias} {behind} order by {order} limit {rows}) q \
              order by {back} limit 1",
             table = self.table
         )
@@ -134,7 +143,7 @@ mod tests {
         );
         assert!(
             key()
-                .last_of_next(Some(&after), None, 500)
+                .last_of_next("t", Some(&after), None, 500)
                 .contains("from public.\"Event Log\" t where (t.team_id, t.name) > (")
         );
     }

@@ -1,8 +1,8 @@
 //! Operations that only ask.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use corridor_pg::Fault;
+use corridor_pg::{Fault, FaultContext, Result, Session};
 use serde_json::json;
 
 use super::{Hands, time};
@@ -67,8 +67,9 @@ pub(super) async fn verify(hands: &mut Hands<'_>, verify: &Verify) -> Step<()> {
     Err(Fault::new(&NOT_VERIFIED, detail).into())
 }
 
+/// `at_most` is counted by the server from the operation's first begin: a crash, a pause or another worker gives it no more time.
 pub(super) async fn wait_until(hands: &mut Hands<'_>, wait: &WaitUntil) -> Step<()> {
-    let begun = Instant::now();
+    let (id, operation) = (hands.deck.id(), hands.operation);
     let every = time(Some(&wait.every), EVERY_DEFAULT);
     let at_most = wait
         .at_most
@@ -81,10 +82,23 @@ pub(super) async fn wait_until(hands: &mut Hands<'_>, wait: &WaitUntil) -> Step<
             return hands.done().await;
         }
         let why = not_passed(&wait.name, "", &answer);
-        if at_most.is_some_and(|at_most| begun.elapsed() >= at_most) {
-            return Err(Fault::new(&WAITED_TOO_LONG, why).into());
+        let mut pause = every;
+        if let Some(at_most) = at_most {
+            let left = at_most.saturating_sub(waited(session, id, operation).await?);
+            if left.is_zero() {
+                return Err(Fault::new(&WAITED_TOO_LONG, why).into());
+            }
+            pause = every.min(left);
         }
         hands.deck.step(format!("waiting: {why}"));
-        hands.deck.pause(every).await?;
+        hands.deck.pause(pause).await?;
     }
+}
+
+async fn waited(session: &Session, id: i64, operation: &str) -> Result<Duration> {
+    let row = session
+        .query_one(include_str!("../../../sql/data/waited.sql"), &[&id, &operation])
+        .await
+        .doing(|| format!("asking how long {operation} has waited"))?;
+    Ok(Duration::from_secs_f64(row.get::<_, f64>("waited_s").max(0.0)))
 }

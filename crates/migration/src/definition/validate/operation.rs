@@ -6,6 +6,7 @@ use super::super::duration::duration;
 use super::super::fault::{
     BAD_BACKFILL, BAD_OPERATIONS, MISSING_KEY, NEEDS_DONE_WHEN, NO_WAY_BACK, UNFIT_VALUE,
 };
+use super::super::not_null;
 use super::super::placeholder::RANGE;
 use super::super::placeholder::lexer::{Kind, tokens};
 use super::super::problem::{Outcome, Problem, suggestion};
@@ -38,6 +39,9 @@ pub(super) fn check(place: usize, operation: &Operation) -> Outcome {
         Operation::Constraint(it) => {
             at.table(&it.table)?;
             at.ident("constraint", &it.constraint)?;
+            if let Some(Err(fault)) = not_null::column(&it.definition) {
+                return Err(at.of("definition", &fault));
+            }
             at.server_time("lock_budget", it.lock_budget.as_deref())?;
         }
         Operation::Verify(it) => {
@@ -181,17 +185,14 @@ fn backfill(at: &At<'_>, it: &Backfill) -> Outcome {
                 "`statement` does not have `:range` in it: each batch would do the whole",
             );
         }
-        if it.filter.is_some() {
-            return refuse(
-                "where",
-                "`where` goes with `set`; put the condition into `statement`",
-            );
-        }
     } else if it.alias.is_some() {
         return refuse("alias", "`alias` goes with `statement`");
     }
     if let Some(alias) = &it.alias {
-        at.ident("alias", alias)?;
+        let is_one = ident::parse_name(alias).is_ok_and(|parts| parts.len() == 1);
+        if !is_one {
+            return Err(at.problem("alias", &UNFIT_VALUE, &format!("alias: {alias:?} is not a name")));
+        }
     }
     for (column, sql) in &it.set {
         at.ident(&format!("set.{column}"), column)?;

@@ -103,7 +103,7 @@ fn each_kind_of_operation() {
         "kind = \"backfill\"\nname = \"a\"\ntable = \"a b\"\nrollback = \"\"\nset.b = \"1\"",
         "kind = \"backfill\"\nname = \"a\"\ntable = \"t\"\nrollback = \"\"\nset.b = \"1\"\nrows = 0",
         "kind = \"backfill\"\nname = \"a\"\ntable = \"t\"\nrollback = \"\"\nset.b = \"1\"\nalias = \"x\"",
-        "kind = \"backfill\"\nname = \"a\"\ntable = \"t\"\nrollback = \"\"\nstatement = \":range\"\nwhere = \"x\"",
+        "kind = \"backfill\"\nname = \"a\"\ntable = \"t\"\nrollback = \"\"\nstatement = \":range\"\nalias = \"a b\"",
         "kind = \"backfill\"\nname = \"a\"\ntable = \"t\"\nrollback = \"\"\nset.b = \"1\"\nwhere = \"a) or (true\"",
         "kind = \"backfill\"\nname = \"a\"\ntable = \"t\"\nrollback = \"\"\nset.b = \"(1\"",
         "kind = \"backfill\"\nname = \"a\"\ntable = \"t\"\nrollback = \"\"\nset.b = \"1 -- one\"",
@@ -153,7 +153,7 @@ fn each_kind_of_operation() {
     MIG-102 m.toml:5: operation `a`: table: "a b": ' ' needs double quotes around the name
     MIG-102 m.toml:8: operation `a`: rows: at least 1
     MIG-108 m.toml:8: operation `a`: `alias` goes with `statement`
-    MIG-108 m.toml:8: operation `a`: `where` goes with `set`; put the condition into `statement`
+    MIG-102 m.toml:8: operation `a`: alias: "a b" is not a name
     MIG-115 m.toml:8: operation `a`, where: a bracket is closed that was not opened
     MIG-115 m.toml:7: operation `a`, set.b: a bracket is not closed
     MIG-115 m.toml:7: operation `a`, set.b: the comment at its end would go on behind it; use `/* … */`
