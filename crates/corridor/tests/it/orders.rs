@@ -243,7 +243,7 @@ async fn a_service_that_is_killed_over_an_order_has_lost_nothing_and_doubles_not
 /// The same of a move: killed right before it grants a cut-over, and right after it has granted the way back.
 #[tokio::test]
 async fn a_service_that_is_killed_over_an_order_of_a_move_has_lost_nothing() {
-    let desk = Desk::new("orders_move_killed").await;
+    let desk = Desk::new("orders_move_killed", TABLES).await;
     desk.client
         .batch_execute(
             "create table persons (team_id int, id int, primary key (team_id, id)); \
