@@ -38,9 +38,6 @@ impl FromStr for Role {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        Role::ALL
-            .into_iter()
-            .find(|role| role.as_str() == text)
-            .ok_or(())
+        Role::ALL.into_iter().find(|role| role.as_str() == text).ok_or(())
     }
 }
