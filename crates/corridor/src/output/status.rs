@@ -14,6 +14,7 @@ use super::table::Table;
 use super::text::{Paint, hang, harmless, paint};
 use super::verification;
 pub(super) use corridor_migration::words::{throttle, worker};
+pub(crate) use corridor_move::run::verdict::{ONE_WAY, has_sense_one_way, take_way_back};
 
 /// All that is shown about one migration.
 #[derive(Debug, Serialize)]
@@ -129,20 +130,6 @@ pub(crate) fn block(view: &View) -> String {
         lines.push(hang(&format!("  {command:<30}  "), why));
     }
     lines.join("\n")
-}
-
-/// What a move without a way back says behind its cut-over.
-pub(crate) const ONE_WAY: &str = "cut over, one way; waits for `finish`";
-
-/// Without a way back nothing is kept in step: there is nothing to go back to, and nothing to compare.
-pub(crate) fn take_way_back(status: &mut Status) {
-    ONE_WAY.clone_into(&mut status.words);
-    status.allowed.retain(has_sense_one_way);
-}
-
-/// What can be asked for behind the cut-over of a move without a way back.
-pub(crate) fn has_sense_one_way(verb: &Verb) -> bool {
-    !matches!(verb, Verb::Rollback | Verb::Verify)
 }
 
 /// What the living worker last tried in vain, when nothing came after it.

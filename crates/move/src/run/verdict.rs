@@ -1,5 +1,8 @@
-//! The report of a verification, in words: the same on a terminal and on a page.
+//! What a move says where words of its own are needed: the report of a verification, a move without a way back. The same on
+//! a terminal and on a page.
 
+use corridor_migration::Verb;
+use corridor_migration::status::Status;
 use corridor_migration::words::number::grouped;
 pub use corridor_mirror::DifferenceKind;
 pub use corridor_mirror::verify::Report;
@@ -45,4 +48,18 @@ pub fn words(report: &Report) -> String {
 
 fn count(number: i64) -> String {
     grouped(number.max(0).unsigned_abs())
+}
+
+/// What a move without a way back says behind its cut-over.
+pub const ONE_WAY: &str = "cut over, one way; waits for `finish`";
+
+/// Without a way back nothing is kept in step: there is nothing to go back to, and nothing to compare.
+pub fn take_way_back(status: &mut Status) {
+    ONE_WAY.clone_into(&mut status.words);
+    status.allowed.retain(has_sense_one_way);
+}
+
+/// What can be asked for behind the cut-over of a move without a way back.
+pub fn has_sense_one_way(verb: &Verb) -> bool {
+    !matches!(verb, Verb::Rollback | Verb::Verify)
 }

@@ -1,0 +1,39 @@
+//! The sign-in page. Only drawn here: who posts to it is looked at by [`access`](crate::access).
+
+use askama::Template;
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use super::frame::Frame;
+use super::html;
+
+/// What the page shows. It posts `csrf`, `name`, `password` and `next` to `/login`.
+#[derive(Debug, Clone, Default)]
+pub struct Login {
+    /// The name that was typed before.
+    pub name: String,
+    /// Where to go afterwards; an address of this console.
+    pub next: String,
+    /// Why it did not work; empty at first.
+    pub error: String,
+    /// For the hidden field `csrf`; empty where it is not used.
+    pub csrf: String,
+}
+
+#[derive(Template)]
+#[template(path = "login.html")]
+struct Page<'a> {
+    frame: Frame,
+    login: &'a Login,
+}
+
+/// The page.
+pub fn render(status: StatusCode, login: &Login) -> Response {
+    html(
+        status,
+        &Page {
+            frame: Frame::bare("Sign in"),
+            login,
+        },
+    )
+}
