@@ -191,7 +191,7 @@
       title: title, width: place.parentElement.clientWidth, height: 170,
       axes: [axis, Object.assign({ size: 60 }, axis)],
       scales: { y: { range: function (u, low, high) { return [0, Math.max(high, 1) * 1.08]; } } },
-      series: [{}, { label: title, stroke: stroke, fill: stroke + "22", width: 1.5, value: function (u, v) { return v == null ? "–" : v.toLocaleString(); } }]
+      series: [{}, { label: title, stroke: stroke, fill: stroke + "22", width: 1.5, points: { show: false }, value: function (u, v) { return v == null ? "–" : v.toLocaleString(); } }]
     }, data, place);
   }
   function plots(anew) {

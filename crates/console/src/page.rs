@@ -33,6 +33,7 @@ pub(crate) mod migration;
 pub(crate) mod migrations;
 mod moment;
 mod progress;
+mod prose;
 pub(crate) mod settings;
 mod timeline;
 mod tone;
@@ -47,7 +48,6 @@ use axum::routing::get;
 
 use crate::access::Role;
 use crate::{Console, live};
-
 
 /// The pages, and who may see them. Assets are for everybody: the sign-in page needs them.
 #[allow(dead_code, reason = "the table of routes is made from it")]

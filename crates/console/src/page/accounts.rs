@@ -7,6 +7,7 @@ use axum::response::Response;
 use super::frame::Frame;
 use super::html;
 use super::moment::Moment;
+use super::prose::filters;
 use crate::Console;
 use crate::access::{Role, Viewer};
 

@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::frame::Frame;
 use super::moment::Moment;
+use super::prose::filters;
 use super::{error, html};
 use crate::Console;
 use crate::access::Viewer;

@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use askama::Template;
 
+use super::prose::filters;
 use super::tone::wants_worker;
 use crate::host::Cluster;
 

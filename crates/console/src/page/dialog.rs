@@ -20,6 +20,7 @@ use super::error::{self, Words};
 use super::frame::Frame;
 use super::html;
 use super::migration::look;
+use super::prose::filters;
 use crate::Console;
 use crate::access::Viewer;
 use crate::fault::NO_SUCH_PAGE;

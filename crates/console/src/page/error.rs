@@ -7,6 +7,7 @@ use corridor_pg::{Exit, Fault};
 
 use super::frame::Frame;
 use super::html;
+use super::prose::filters;
 use crate::Console;
 use crate::access::Viewer;
 use crate::fault::NO_SUCH_PAGE;
@@ -48,12 +49,7 @@ pub fn of_fault(console: &Console, viewer: Option<&Viewer>, fault: &Fault) -> Re
 }
 
 /// The page of anything that cannot be shown, with a status of one's own.
-pub fn render(
-    console: &Console,
-    viewer: Option<&Viewer>,
-    status: StatusCode,
-    words: &Words<'_>,
-) -> Response {
+pub fn render(console: &Console, viewer: Option<&Viewer>, status: StatusCode, words: &Words<'_>) -> Response {
     let title = match words.title {
         "" => status.canonical_reason().unwrap_or("Not shown"),
         title => title,
@@ -86,4 +82,15 @@ pub fn status(fault: &Fault) -> StatusCode {
         _ if code.retry != corridor_pg::Retry::Never => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
+}
+
+/// There is no page at this address.
+pub fn nothing(console: &Console, viewer: Option<&Viewer>) -> Response {
+    let words = Words {
+        code: NO_SUCH_PAGE.id,
+        title: "There is nothing here",
+        detail: "",
+        hint: NO_SUCH_PAGE.hint,
+    };
+    render(console, viewer, StatusCode::NOT_FOUND, &words)
 }

@@ -15,6 +15,7 @@ use serde::Deserialize;
 use super::banner::{self, now_s};
 use super::frame::{Frame, Trouble};
 use super::progress::{Known, progress};
+use super::prose::filters;
 use super::tone::{Tone, label, tone, urgency};
 use super::{fragment, html};
 use crate::Console;

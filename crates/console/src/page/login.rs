@@ -6,6 +6,7 @@ use axum::response::Response;
 
 use super::frame::Frame;
 use super::html;
+use super::prose::filters;
 
 /// What the page shows. It posts `csrf`, `name`, `password` and `next` to `/login`.
 #[derive(Debug, Clone, Default)]

@@ -22,6 +22,7 @@ use super::chart::{Chart, chart};
 use super::effect::{self, Deed};
 use super::frame::Frame;
 use super::moment::Moment;
+use super::prose::filters;
 use super::timeline::{Stop, timeline};
 use super::{error, fragment, html};
 use crate::Console;

@@ -18,6 +18,7 @@ use super::frame::{Frame, Trouble};
 use super::html;
 use super::moment::Moment;
 use super::progress::{Progress, progress};
+use super::prose::filters;
 use super::tone::{label, tone, urgency};
 use crate::Console;
 use crate::access::Viewer;

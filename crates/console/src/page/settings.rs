@@ -15,6 +15,7 @@ use super::dialog::wanted;
 use super::frame::{Frame, Trouble};
 use super::html;
 use super::moment::Moment;
+use super::prose::filters;
 use crate::Console;
 use crate::access::{Role, Viewer};
 use crate::host;
