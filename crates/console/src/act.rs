@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::Console;
 use crate::access::{Viewer, audit};
-use crate::fault::{BAD_REQUEST, NO_SUCH_CLUSTER, NOT_HERE};
+use crate::fault::{BAD_REQUEST, NOT_HERE};
 use crate::home::within;
 use crate::host::Cluster;
 
@@ -89,18 +89,6 @@ pub(crate) enum Came {
     },
 }
 
-/// The cluster of that name.
-pub(crate) fn cluster(console: &Console, name: &str) -> Result<Cluster> {
-    let clusters = console.host.clusters();
-    let known: Vec<&str> = clusters.iter().map(|cluster| cluster.name.as_str()).collect();
-    let suggestions = corridor_pg::near::did_you_mean(&corridor_pg::near::near(name, known.iter().copied()));
-    let missing = Fault::new(&NO_SUCH_CLUSTER, format!("{name}{suggestions}"));
-    clusters
-        .into_iter()
-        .find(|cluster| cluster.name == name)
-        .ok_or(missing)
-}
-
 /// A session of one's own in a database that has migrations.
 pub(crate) async fn session(cluster: &Cluster, name: &Name) -> Result<Session> {
     within(async {
@@ -134,13 +122,15 @@ pub(crate) async fn ask(
         ));
     }
     let (why, name) = (why.trim(), Name::new(name)?);
-    let cluster = cluster(console, cluster_name)?;
+    let cluster = console.cluster(cluster_name)?;
     let object = format!("migration {}/{name}", cluster.name);
     let (action, detail) = (wish.action(), wish.detail(why));
     // Before it is done: whoever acts is known also when the answer is lost.
     let home = console.home.session(&*console.host).await?;
     within(audit::append(&**home, &viewer.name, action, &object, &detail)).await?;
     let came = carry(&cluster, &name, wish, viewer, why).await;
+    // Whoever looks next shall see it.
+    console.reader.forget(&cluster.name);
     if let Err(fault) = &came {
         let words = json!({ "action": action, "code": fault.code().id, "detail": fault.detail() });
         within(audit::append(&**home, &viewer.name, "refused", &object, &words)).await?;
@@ -279,7 +269,7 @@ pub(crate) async fn set_default(
     key: &str,
     value: Option<&str>,
 ) -> Result<()> {
-    let cluster = cluster(console, cluster_name)?;
+    let cluster = console.cluster(cluster_name)?;
     let role = ApplicationName::new("console", "-");
     let mut session = within(cluster.connect.connect(&role)).await?;
     schema::ensure(&mut session).await?;

@@ -77,7 +77,7 @@ BAD_REQUEST "CON-014" Usage
     "the request cannot be read"
     "`GET /api/openapi.json` says what each address takes."
     "A field is missing, has the wrong form or is not known, or the body is no JSON or form. The message names it. Nothing was changed."
-AWAY "CON-015" CannotConnect
+NO_ANSWER "CON-015" CannotConnect
     "the cluster did not answer in time"
     "Look at the cluster; `corridor check` names what stops a server."
     "The service asked the database and got no answer within its time limit, or could not connect. What was asked for is not done; whether an order was left can be seen in the journal of the migration."

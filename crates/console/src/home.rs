@@ -11,7 +11,7 @@ use corridor_migration::schema;
 use corridor_pg::{ApplicationName, Fault, Result, Session};
 
 use crate::access::{Secret, Viewer, account};
-use crate::fault::AWAY;
+use crate::fault::NO_ANSWER;
 use crate::host::{Cluster, Host};
 
 /// How long a question to home may take.
@@ -103,7 +103,7 @@ impl Home {
 
 fn first(host: &dyn Host) -> Result<Cluster> {
     let first = host.clusters().into_iter().next();
-    first.ok_or_else(|| Fault::new(&AWAY, "the service has no cluster"))
+    first.ok_or_else(|| Fault::new(&NO_ANSWER, "the service has no cluster"))
 }
 
 async fn open(cluster: &Cluster) -> Result<Session> {
@@ -123,7 +123,7 @@ pub(crate) async fn within<T>(work: impl Future<Output = Result<T>>) -> Result<T
     match tokio::time::timeout(ANSWER_MAX, work).await {
         Ok(done) => done,
         Err(_) => Err(Fault::new(
-            &AWAY,
+            &NO_ANSWER,
             format!("no answer within {} s", ANSWER_MAX.as_secs()),
         )),
     }

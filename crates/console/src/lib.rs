@@ -7,7 +7,7 @@
 //! - [`host`]: what the process that serves knows and can do; the binary implements it.
 //! - [`access`]: accounts, roles, sign-ins, tokens; who a request comes from.
 //! - [`route`]: every address in one table, with who may use it.
-//! - `page`, `post`: for people: pages, and the forms on them.
+//! - `page`, `post`: for people: pages, one file each, and the forms on them; `live`: the same while it changes.
 //! - `api`: for programs.
 //! - `act`: what is asked for, left as a row and answered.
 //! - `home`: the database that accounts are in.
@@ -24,6 +24,7 @@ mod api;
 pub mod fault;
 mod home;
 pub mod host;
+mod live;
 mod page;
 mod post;
 mod read;
@@ -34,17 +35,20 @@ pub mod server;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use corridor_pg::near::{did_you_mean, near};
+use corridor_pg::{Fault, Result};
 use tokio::sync::watch;
 
 /// What all handlers share.
 pub struct Console {
     host: Arc<dyn host::Host>,
-    reader: read::Reader,
+    reader: Arc<read::Reader>,
+    live: live::Topics,
     home: home::Home,
     attempts: access::Attempts,
     options: Options,
-    /// Streams end with it: the server's end would wait for them for ever.
-    leave: watch::Receiver<bool>,
+    /// Becomes true when the process shuts down: streams end then, or its server would wait for them for ever.
+    leaving: watch::Receiver<bool>,
 }
 
 /// How people come in.
@@ -61,15 +65,28 @@ pub struct Options {
 }
 
 impl Console {
-    /// Ready to answer; `leave` ends it.
-    pub fn new(host: Arc<dyn host::Host>, options: Options, leave: watch::Receiver<bool>) -> Arc<Console> {
+    /// Ready to answer; `leaving` becomes true when the process shuts down.
+    pub fn new(host: Arc<dyn host::Host>, options: Options, leaving: watch::Receiver<bool>) -> Arc<Console> {
         Arc::new(Console {
             host,
-            reader: read::Reader::default(),
+            reader: Arc::default(),
+            live: live::Topics::default(),
             home: home::Home::default(),
             attempts: access::Attempts::default(),
             options,
-            leave,
+            leaving,
         })
+    }
+
+    /// The cluster of this name, as it looked last. `CON-019`.
+    pub(crate) fn cluster(&self, name: &str) -> Result<host::Cluster> {
+        let clusters = self.host.clusters();
+        let known = clusters.iter().map(|cluster| cluster.name.as_str());
+        let suggestions = did_you_mean(&near(name, known));
+        let missing = Fault::new(&fault::NO_SUCH_CLUSTER, format!("{name}{suggestions}"));
+        clusters
+            .into_iter()
+            .find(|cluster| cluster.name == name)
+            .ok_or(missing)
     }
 }

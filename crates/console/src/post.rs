@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use axum::extract::{Extension, Path, Query, RawForm, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use corridor_pg::{Fault, Result};
 use serde::Deserialize;
@@ -18,7 +18,8 @@ use crate::act::{self, Came, Wish};
 use crate::api::act::verb;
 use crate::fault::{BAD_PASSWORD, BAD_REQUEST, NOTHING_HERE, TOO_MANY_TRIES, WRONG_PASSWORD};
 use crate::home::within;
-use crate::page::{account as account_page, accounts as accounts_page, error, login as login_page};
+use crate::page::login::Login;
+use crate::page::{account as account_page, accounts, error, login as login_page};
 use crate::route::{ADMIN, Kind, OPERATOR, Route, VIEWER};
 use crate::{Console, refusal};
 
@@ -60,7 +61,13 @@ pub(crate) fn routes() -> Vec<Route> {
             "Removes a token.",
             post(remove_token),
         ),
-        page(Method::GET, "/accounts", ADMIN, "All accounts.", get(accounts)),
+        page(
+            Method::GET,
+            "/accounts",
+            ADMIN,
+            "All accounts.",
+            get(all_accounts),
+        ),
         page(
             Method::POST,
             "/accounts",
@@ -138,10 +145,18 @@ impl Fields {
 }
 
 /// Goes on, or says why not.
-fn onto(path: &str, done: Result<()>) -> Response {
+fn onto(console: &Console, viewer: &Viewer, path: &str, done: Result<()>) -> Response {
     match done {
         Ok(()) => Redirect::to(path).into_response(),
-        Err(fault) => error::answer(&fault),
+        Err(fault) => error::of_fault(console, Some(viewer), &fault),
+    }
+}
+
+/// A fault in a line of the page that it happened on.
+fn in_a_line(fault: &Fault) -> String {
+    match fault.detail() {
+        "" => fault.code().title.to_owned(),
+        detail => format!("{}: {detail}", fault.code().title),
     }
 }
 
@@ -159,7 +174,12 @@ async fn login(
     if viewer.is_some() {
         return Redirect::to(next).into_response();
     }
-    Html(login_page::render(next, "", None, is_empty(&console).await)).into_response()
+    let login = Login {
+        next: next.to_owned(),
+        is_empty: is_empty(&console).await,
+        ..Login::default()
+    };
+    login_page::render(StatusCode::OK, &login)
 }
 
 /// Nobody can sign in yet: the page says how that is changed. When it is not known, the page asks as ever.
@@ -176,7 +196,11 @@ async fn sign_in(State(console): State<Arc<Console>>, request: axum::extract::Re
     let headers = request.headers().clone();
     let Ok(RawForm(form)) = <RawForm as axum::extract::FromRequest<()>>::from_request(request, &()).await
     else {
-        return error::answer(&Fault::new(&BAD_REQUEST, "the form cannot be read"));
+        return error::of_fault(
+            &console,
+            None,
+            &Fault::new(&BAD_REQUEST, "the form cannot be read"),
+        );
     };
     let fields = Fields::read(&form);
     let (name, next) = (fields.get("name").trim(), onward(Some(fields.get("next"))));
@@ -207,14 +231,20 @@ async fn sign_in(State(console): State<Arc<Console>>, request: axum::extract::Re
             let code = fault.code().id;
             let is_theirs = code == WRONG_PASSWORD.id || code == TOO_MANY_TRIES.id;
             if !is_theirs {
-                return error::answer(&fault);
+                return error::of_fault(&console, None, &fault);
             }
-            let words = match code == WRONG_PASSWORD.id {
+            let error = match code == WRONG_PASSWORD.id {
+                // Which of the two is not said.
                 true => fault.code().title.to_owned(),
-                false => format!("{}; {}", fault.code().title, fault.detail()),
+                false => in_a_line(&fault),
             };
-            let page = login_page::render(next, name, Some(&words), false);
-            (refusal::status(&fault), Html(page)).into_response()
+            let login = Login {
+                name: name.to_owned(),
+                next: next.to_owned(),
+                error,
+                ..Login::default()
+            };
+            login_page::render(refusal::status(&fault), &login)
         }
     }
 }
@@ -226,7 +256,7 @@ async fn sign_out(State(console): State<Arc<Console>>, headers: HeaderMap) -> Re
             within(account::sign_out(&**session, &secret)).await
         };
         if let Err(fault) = done.await {
-            return error::answer(&fault);
+            return error::of_fault(&console, None, &fault);
         }
     }
     console.home.forget();
@@ -239,28 +269,51 @@ async fn own(
     Extension(viewer): Extension<Viewer>,
     headers: HeaderMap,
 ) -> Response {
-    match own_page(&console, &viewer, &headers, None).await {
-        Ok(page) => Html(page).into_response(),
-        Err(fault) => error::answer(&fault),
-    }
+    own_page(&console, &viewer, &headers, Ok(None)).await
 }
 
+/// One's own account, perhaps with a token that has just been made, or with a word on what did not work.
 async fn own_page(
     console: &Console,
     viewer: &Viewer,
     headers: &HeaderMap,
-    made: Option<(&str, &str)>,
-) -> Result<String> {
-    let session = console.home.session(&*console.host).await?;
+    came: Result<Option<String>>,
+) -> Response {
     let secret = cookie(headers);
-    let sign_ins = within(account::sign_ins(&**session, viewer.id, secret.as_ref())).await?;
-    let tokens = within(account::tokens(&**session, viewer.id)).await?;
-    Ok(account_page::render(viewer, &sign_ins, &tokens, made))
+    let read = async {
+        let session = console.home.session(&*console.host).await?;
+        within(async {
+            let sign_ins = account::sign_ins(&**session, viewer.id, secret.as_ref()).await?;
+            let tokens = account::tokens(&**session, viewer.id).await?;
+            let has_password = account::has_password(&**session, viewer.id).await?;
+            Ok((sign_ins, tokens, has_password))
+        })
+        .await
+    };
+    let (sign_ins, tokens, has_password) = match read.await {
+        Ok(read) => read,
+        Err(fault) => return error::of_fault(console, Some(viewer), &fault),
+    };
+    let status = came.as_ref().map_or_else(refusal::status, |_| StatusCode::OK);
+    let (new_token, error) = match came {
+        Ok(made) => (made, String::new()),
+        Err(fault) => (None, in_a_line(&fault)),
+    };
+    let shown = account_page::Account {
+        has_password,
+        sign_ins,
+        tokens,
+        new_token,
+        notice: String::new(),
+        error,
+    };
+    account_page::render(console, viewer, status, &shown)
 }
 
 async fn password(
     State(console): State<Arc<Console>>,
     Extension(viewer): Extension<Viewer>,
+    headers: HeaderMap,
     RawForm(form): RawForm,
 ) -> Response {
     let fields = Fields::read(&form);
@@ -285,8 +338,11 @@ async fn password(
     }
     .await;
     console.home.forget();
-    // All sign-ins have ended, this one too.
-    onto("/login", done)
+    match done {
+        // All sign-ins have ended, this one too.
+        Ok(()) => Redirect::to("/login").into_response(),
+        Err(fault) => own_page(&console, &viewer, &headers, Err(fault)).await,
+    }
 }
 
 async fn sign_out_others(
@@ -301,7 +357,7 @@ async fn sign_out_others(
     }
     .await;
     console.home.forget();
-    onto("/account", done.map(drop))
+    onto(&console, &viewer, "/account", done.map(drop))
 }
 
 async fn add_token(
@@ -324,12 +380,9 @@ async fn add_token(
         // No token of a token may do more.
         let role = role.min(viewer.role);
         let token = account::add_token(&mut session, &viewer.name, name, role, days, &viewer.name).await?;
-        own_page(&console, &viewer, &headers, Some((name, &token))).await
+        Ok(Some(token))
     };
-    match made.await {
-        Ok(page) => Html(page).into_response(),
-        Err(fault) => error::answer(&fault),
-    }
+    own_page(&console, &viewer, &headers, made.await).await
 }
 
 async fn remove_token(
@@ -343,7 +396,7 @@ async fn remove_token(
     }
     .await;
     console.home.forget();
-    onto("/account", done)
+    onto(&console, &viewer, "/account", done)
 }
 
 fn role(text: &str) -> Result<Role> {
@@ -351,14 +404,34 @@ fn role(text: &str) -> Result<Role> {
         .map_err(|()| Fault::new(&BAD_REQUEST, format!("{text:?} is no role")))
 }
 
-async fn accounts(State(console): State<Arc<Console>>, Extension(viewer): Extension<Viewer>) -> Response {
+async fn all_accounts(State(console): State<Arc<Console>>, Extension(viewer): Extension<Viewer>) -> Response {
+    accounts_page(&console, &viewer, None).await
+}
+
+/// All accounts, perhaps with a word on what did not work.
+async fn accounts_page(console: &Console, viewer: &Viewer, fault: Option<Fault>) -> Response {
     let read = async {
         let session = console.home.session(&*console.host).await?;
         within(account::list(&**session)).await
     };
     match read.await {
-        Ok(accounts) => Html(accounts_page::render(&viewer, &accounts)).into_response(),
-        Err(fault) => error::answer(&fault),
+        Ok(accounts) => {
+            let shown = accounts::Accounts {
+                accounts,
+                notice: String::new(),
+                error: fault.as_ref().map(in_a_line).unwrap_or_default(),
+            };
+            let status = fault.as_ref().map_or(StatusCode::OK, refusal::status);
+            accounts::render(console, viewer, status, &shown)
+        }
+        Err(fault) => error::of_fault(console, Some(viewer), &fault),
+    }
+}
+
+async fn changed_accounts(console: &Console, viewer: &Viewer, done: Result<()>) -> Response {
+    match done {
+        Ok(()) => Redirect::to("/accounts").into_response(),
+        Err(fault) => accounts_page(console, viewer, Some(fault)).await,
     }
 }
 
@@ -375,7 +448,7 @@ async fn add_account(
         let mut session = console.home.own(&*console.host).await?;
         account::add(&mut session, name, role, password, &viewer.name).await
     };
-    onto("/accounts", done.await)
+    changed_accounts(&console, &viewer, done.await).await
 }
 
 async fn change_account(
@@ -398,7 +471,7 @@ async fn change_account(
     }
     .await;
     console.home.forget();
-    onto("/accounts", done)
+    changed_accounts(&console, &viewer, done).await
 }
 
 /// Behind the address of the migration's page: what came of it, shown once.
@@ -423,7 +496,7 @@ async fn ask(
     let target = match came {
         Ok(Came::Granted) => format!("{page}{}", said("done")),
         Ok(Came::Left { .. }) => format!("{page}{}", said("left")),
-        Err(fault) => return error::answer(&fault),
+        Err(fault) => return error::of_fault(&console, Some(&viewer), &fault),
     };
     // A dialog was sent by script: the whole page is to change.
     if headers.contains_key("hx-request")
@@ -473,7 +546,7 @@ async fn configure(
         let key = fields.get("key");
         console.host.set(key, fields.value()?, &viewer.actor()).await
     };
-    onto("/settings", done.await)
+    onto(&console, &viewer, "/settings", done.await)
 }
 
 async fn set_default(
@@ -487,5 +560,5 @@ async fn set_default(
         let key = fields.get("key");
         act::set_default(&console, &viewer, &cluster, key, fields.value()?).await
     };
-    onto("/settings", done.await)
+    onto(&console, &viewer, "/settings", done.await)
 }

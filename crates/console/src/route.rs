@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
@@ -168,11 +168,11 @@ pub(crate) fn router(console: &Arc<Console>) -> Router {
         .with_state(Arc::clone(console))
 }
 
-async fn nothing(uri: axum::http::Uri) -> Response {
+async fn nothing(State(console): State<Arc<Console>>, uri: axum::http::Uri) -> Response {
     let fault = Fault::new(&NOTHING_HERE, uri.path().chars().take(200).collect::<String>());
     match uri.path().starts_with("/api/") {
         true => Refusal(fault).into_response(),
-        false => page::error::answer(&fault),
+        false => page::error::of_fault(&console, None, &fault),
     }
 }
 

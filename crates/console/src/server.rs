@@ -83,7 +83,7 @@ fn read(cert: &Path, key: &Path) -> Result<Arc<ServerConfig>> {
 
 /// Answers until the service leaves.
 pub async fn serve(listener: TcpListener, console: Arc<Console>, tls: Option<Arc<Tls>>) -> io::Result<()> {
-    let mut leave = console.leave.clone();
+    let mut leave = console.leaving.clone();
     let routes = route::router(&console).into_make_service_with_connect_info::<Peer>();
     axum::serve(Door::open(listener, tls)?, routes)
         .with_graceful_shutdown(async move {

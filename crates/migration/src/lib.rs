@@ -15,6 +15,7 @@
 //! - [`definition`]: a person's own migration as data: files, parameters, every rule that needs no server.
 //! - [`gate`]: which migrations stand in the way of a version of the application; `examples/gate.rs` asks it of files.
 //! - [`throttle`]: named signals, their limits, and the pure decision to go on or to hold.
+//! - [`words`]: how things are said to a person, on a terminal and on a page.
 //! - [`status`]: everything that a person wants to know about one migration, from one snapshot.
 //!
 //! # Why two workers never both write
@@ -55,6 +56,7 @@ pub mod status;
 pub mod step;
 pub mod store;
 pub mod throttle;
+pub mod words;
 
 pub use fault::CODES;
 pub use heart::{Heart, Pulse, Vitals};

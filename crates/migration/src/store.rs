@@ -342,8 +342,8 @@ pub async fn operations(client: &impl GenericClient, migration_id: i64) -> Resul
         .collect()
 }
 
-/// Reads the columns `state` and `state_detail`.
-pub(crate) fn state_of(row: &Row) -> Result<State> {
+/// Reads the columns `state` and `state_detail` (as text) of a row of `corridor.migration`.
+pub fn state_of(row: &Row) -> Result<State> {
     let name: &str = row.get("state");
     let detail = json(row, "state_detail")?;
     let mut both = serde_json::Map::from_iter([("state".to_owned(), Value::from(name))]);

@@ -15,7 +15,7 @@ mod copied;
 mod fallback;
 mod make;
 mod mirror;
-mod outline;
+pub mod outline;
 mod partition;
 mod render;
 mod source;
@@ -27,7 +27,7 @@ pub use fallback::{FallbackView, WantedView};
 pub use make::{PlanInput, plan};
 pub use mirror::MirrorSteps;
 pub use partition::{RangeType, check_columns, range_type};
-pub use render::render;
+pub use render::{facts, fold, render, repeated, with_locks};
 pub use source::{check_relation, choose_key};
 
 /// The version of [`MovePlan`]'s serialized form. A plan of another version is not carried out.

@@ -389,6 +389,15 @@ pub(crate) async fn sign_ins(
         .collect())
 }
 
+/// Whether it can sign in with a password.
+pub(crate) async fn has_password(client: &impl GenericClient, account_id: i64) -> Result<bool> {
+    let row = client
+        .query_opt(include_str!("../../sql/access/has_password.sql"), &[&account_id])
+        .await
+        .doing(|| "looking for the account")?;
+    Ok(row.is_some_and(|row| row.get("has_password")))
+}
+
 /// Whether this is the account's password.
 pub(crate) async fn is_password(client: &impl GenericClient, name: &str, password: &str) -> Result<bool> {
     let row = client

@@ -50,7 +50,7 @@ pub(crate) async fn admit(
             tracing::debug!(%fault, "who asks is not known");
             (None, None)
         }
-        Err(fault) => return refuse(fault, is_page),
+        Err(fault) => return refuse(&console, None, fault, is_page),
     };
     let Access::Role(role) = access else {
         return pass(request, viewer, next).await;
@@ -59,15 +59,20 @@ pub(crate) async fn admit(
         if is_page && request.method() == Method::GET {
             return Redirect::to(&format!("/login?next={}", escaped(&path))).into_response();
         }
-        return refuse(Fault::new(&NOT_SIGNED_IN, "no sign-in and no token"), is_page);
+        return refuse(
+            &console,
+            None,
+            Fault::new(&NOT_SIGNED_IN, "no sign-in and no token"),
+            is_page,
+        );
     };
     if viewer.role < role {
         let detail = format!("{} is {}; this needs {role}", viewer.name, viewer.role);
-        return refuse(Fault::new(&NOT_ALLOWED, detail), is_page);
+        return refuse(&console, Some(&viewer), Fault::new(&NOT_ALLOWED, detail), is_page);
     }
     let request = match unforged(request, &viewer).await {
         Ok(request) => request,
-        Err(fault) => return refuse(fault, is_page),
+        Err(fault) => return refuse(&console, Some(&viewer), fault, is_page),
     };
     let mut response = pass(request, Some(viewer), next).await;
     if let Some(cookie) = fresh_cookie {
@@ -83,9 +88,9 @@ async fn pass(mut request: Request, viewer: Option<Viewer>, next: Next) -> Respo
     next.run(request).await
 }
 
-fn refuse(fault: Fault, is_page: bool) -> Response {
+fn refuse(console: &Console, viewer: Option<&Viewer>, fault: Fault, is_page: bool) -> Response {
     match is_page {
-        true => crate::page::error::answer(&fault),
+        true => crate::page::error::of_fault(console, viewer, &fault),
         false => Refusal(fault).into_response(),
     }
 }

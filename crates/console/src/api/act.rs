@@ -136,7 +136,7 @@ pub(super) async fn add(
     body: Bytes,
 ) -> Answer {
     let sent: File = read(&body)?;
-    let cluster = act::cluster(&console, &cluster)?;
+    let cluster = console.cluster(&cluster)?;
     let definition = file::read(&sent.file, &sent.text)?;
     console.host.check(&definition)?;
     let added = add_to(&cluster, definition, &viewer).await?;

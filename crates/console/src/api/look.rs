@@ -51,7 +51,7 @@ async fn session(cluster: &Cluster) -> Result<Session> {
 }
 
 pub(super) async fn migrations(State(console): State<Arc<Console>>, Path(cluster): Path<String>) -> Answer {
-    let session = session(&act::cluster(&console, &cluster)?).await?;
+    let session = session(&console.cluster(&cluster)?).await?;
     let all = within(async {
         match schema::exists(&*session).await? {
             true => store::list(&*session).await,
@@ -65,7 +65,7 @@ pub(super) async fn migrations(State(console): State<Arc<Console>>, Path(cluster
 /// A session in a database that has migrations.
 async fn session_for(console: &Console, cluster: &str, name: &str) -> Result<(Session, Name)> {
     let name = Name::new(name)?;
-    let session = act::session(&act::cluster(console, cluster)?, &name).await?;
+    let session = act::session(&console.cluster(cluster)?, &name).await?;
     Ok((session, name))
 }
 

@@ -8,11 +8,13 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::journal::{moment, words};
-use super::number::{figure, grouped, millis, percent, seconds};
+use super::number::{figure, grouped, percent, seconds};
 use super::progress::pending;
 use super::table::Table;
 use super::text::{Paint, hang, harmless, paint};
 use super::verification;
+pub(super) use corridor_migration::words::{throttle, worker};
+pub(crate) use corridor_move::run::verdict::{ONE_WAY, has_sense_one_way, take_way_back};
 
 /// All that is shown about one migration.
 #[derive(Debug, Serialize)]
@@ -128,70 +130,6 @@ pub(crate) fn block(view: &View) -> String {
         lines.push(hang(&format!("  {command:<30}  "), why));
     }
     lines.join("\n")
-}
-
-/// What a move without a way back says behind its cut-over.
-pub(crate) const ONE_WAY: &str = "cut over, one way; waits for `finish`";
-
-/// Without a way back nothing is kept in step: there is nothing to go back to, and nothing to compare.
-pub(crate) fn take_way_back(status: &mut Status) {
-    ONE_WAY.clone_into(&mut status.words);
-    status.allowed.retain(has_sense_one_way);
-}
-
-/// What can be asked for behind the cut-over of a move without a way back.
-pub(crate) fn has_sense_one_way(verb: &Verb) -> bool {
-    !matches!(verb, Verb::Rollback | Verb::Verify)
-}
-
-/// Who works on it, or why nobody does.
-pub(super) fn worker(status: &Status) -> String {
-    let worker = &status.worker;
-    let age = millis(worker.heartbeat_age_ms);
-    match (&worker.holder, worker.is_alive) {
-        (Some(holder), true) => format!("{holder}, heard of {age} ago"),
-        (Some(holder), false) => {
-            format!(
-                "none; {holder} was last heard of {age} ago (its lease was {})",
-                millis(worker.ttl_ms as f64)
-            )
-        }
-        (None, _) if status.waits_for.is_some() => {
-            "none; changes wait in the log for the next command, or for `resume`".to_owned()
-        }
-        (None, _) if status.needs_worker => "none; there is work to do: `resume` takes it up".to_owned(),
-        (None, _) => "none".to_owned(),
-    }
-}
-
-/// Why the copy holds.
-pub(super) fn throttle(status: &Status) -> Vec<String> {
-    let reasons = match status.throttle.get("reasons") {
-        Some(reasons) => reasons.as_array(),
-        None => status.throttle.as_array(),
-    };
-    reasons.into_iter().flatten().filter_map(reason).collect()
-}
-
-/// A reason of the throttle, read back from the heartbeat.
-pub(super) fn reason(reason: &Value) -> Option<String> {
-    let signal = reason.get("signal").and_then(Value::as_str)?;
-    let unit = match reason.get("unit").and_then(Value::as_str) {
-        Some("ms") => " ms",
-        Some("seconds") => " s",
-        Some("bytes") => " bytes",
-        Some("bytes_per_second") => " bytes/s",
-        _ => "",
-    };
-    let number = |key: &str| reason.get(key).and_then(Value::as_f64).map(figure);
-    let limit = number("limit").unwrap_or_else(|| "unknown".to_owned());
-    Some(
-        match (number("figure"), reason.get("why").and_then(Value::as_str)) {
-            (Some(figure), _) => format!("{signal} is {figure}{unit}, limit {limit}{unit}"),
-            (None, Some(why)) => format!("{signal} is not known: {why}; limit {limit}{unit}"),
-            (None, None) => format!("{signal} is not known; limit {limit}{unit}"),
-        },
-    )
 }
 
 /// What the living worker last tried in vain, when nothing came after it.

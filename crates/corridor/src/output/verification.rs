@@ -4,6 +4,7 @@ use corridor_migration::Side;
 use corridor_migration::store::Verification;
 use corridor_mirror::DifferenceKind;
 use corridor_mirror::verify::Report;
+pub(crate) use corridor_move::run::verdict::words;
 use serde::Deserialize;
 
 use super::journal::moment;
@@ -14,45 +15,6 @@ use super::text::{cut, harmless};
 const NAMED_MAX: usize = 5;
 /// Columns of a key that is named: one may be a whole document.
 const KEY_COLUMNS_MAX: usize = 40;
-
-/// The verdict, and what it rests on.
-pub(crate) fn words(report: &Report) -> String {
-    let result = if report.is_proven {
-        "every row is equal"
-    } else {
-        "not proven equal"
-    };
-    let mut text = format!(
-        "run {}: {result}; {} rows in {} ranges",
-        report.run,
-        count(report.source_rows),
-        count(report.ranges)
-    );
-    if report.pending_keys > 0 {
-        text.push_str(&format!(
-            ", {} keys were being written and were compared later",
-            count(report.pending_keys)
-        ));
-    }
-    if report.left_out_keys > 0 {
-        text.push_str(&format!(
-            ", {} are never at rest and left for the swap to compare",
-            count(report.left_out_keys)
-        ));
-    }
-    match (report.differing_keys, report.repaired_keys) {
-        (0, _) => {}
-        (differing, repaired) if differing == repaired => {
-            text.push_str(&format!(", {} keys differed and were repaired", count(differing)));
-        }
-        (differing, repaired) => text.push_str(&format!(
-            ", {} keys differed, {} of them could be repaired",
-            count(differing),
-            count(repaired)
-        )),
-    }
-    text
-}
 
 /// Which keys differed, and how; `None` when none did.
 pub(crate) fn differing(report: &Report) -> Option<String> {

@@ -1,5 +1,5 @@
 //! The plan as chapters: the operations in their order, and the way back; each with its transactions, their locks and
-//! their statements. Pure; [`render`](super::render()) writes it down.
+//! their statements. Pure; [`render`](super::render()) writes it down for a terminal.
 
 use corridor_mirror::spec::Column;
 use corridor_pg::ident::join;
@@ -12,27 +12,29 @@ const COLUMNS_NAMED_MAX: usize = 20;
 
 /// Statements that belong together, with the locks that are held for all of them.
 #[derive(Debug, Default)]
-pub(super) struct Section {
+pub struct Section {
     /// What happens; empty when the chapter has said it.
-    pub(super) text: String,
+    pub text: String,
     /// What is locked from its beginning to its end.
-    pub(super) locks: Vec<Lock>,
+    pub locks: Vec<Lock>,
     /// Those among `locks` whose partitions are locked with them.
-    pub(super) partitioned: Vec<QualifiedName>,
+    pub partitioned: Vec<QualifiedName>,
     /// What is done.
-    pub(super) steps: Vec<Step>,
+    pub steps: Vec<Step>,
 }
 
 /// An operation, or one of the ways back.
 #[derive(Debug)]
-pub(super) struct Chapter {
-    pub(super) text: String,
+pub struct Chapter {
+    /// What happens.
+    pub text: String,
     /// What is locked by its one transaction; empty when it has none, or several. A partition is locked with its table,
     /// and not named here: there may be thousands.
-    pub(super) locks: Vec<Lock>,
+    pub locks: Vec<Lock>,
     /// Those among `locks` whose partitions are locked with them.
-    pub(super) partitioned: Vec<QualifiedName>,
-    pub(super) sections: Vec<Section>,
+    pub partitioned: Vec<QualifiedName>,
+    /// Its parts, in their order.
+    pub sections: Vec<Section>,
 }
 
 impl Chapter {
@@ -115,7 +117,7 @@ fn is_covered(lock: &Lock, held: &[Lock]) -> bool {
 }
 
 /// The operations by their names, in their order.
-pub(super) fn operations(plan: &MovePlan, mirror: &MirrorSteps) -> Vec<(&'static str, Chapter)> {
+pub fn operations(plan: &MovePlan, mirror: &MirrorSteps) -> Vec<(&'static str, Chapter)> {
     let columns = match plan.columns.len() {
         n if n > COLUMNS_NAMED_MAX && plan.shape.wanted().is_none() => {
             format!("all {n} columns that are not generated")
@@ -251,7 +253,7 @@ fn finish(plan: &MovePlan, mirror: &MirrorSteps) -> Chapter {
 }
 
 /// The ways back, until there is none.
-pub(super) fn way_back(plan: &MovePlan, mirror: &MirrorSteps) -> Vec<Chapter> {
+pub fn way_back(plan: &MovePlan, mirror: &MirrorSteps) -> Vec<Chapter> {
     let first = [
         mirror.end_capture.as_slice(),
         &drop_of_view(plan),

@@ -23,7 +23,9 @@ pub fn render(plan: &MovePlan) -> String {
         &format!("Move {} into {}", plan.source.name, plan.shape),
     );
     out.push('\n');
-    summary(plan, &mut out);
+    for (label, text) in facts(plan) {
+        field(&mut out, label, &text);
+    }
     let refusals: Vec<String> = plan
         .refusals
         .iter()
@@ -59,7 +61,8 @@ fn statements(statements: &[String]) -> Vec<String> {
     statements.iter().map(|s| format!("{s};")).collect()
 }
 
-fn summary(plan: &MovePlan, out: &mut String) {
+/// What the plan comes to, label and text: rows, sizes, disk and WAL, key, names.
+pub fn facts(plan: &MovePlan) -> Vec<(&'static str, String)> {
     let names = |key: &[corridor_mirror::spec::KeyColumn]| join(key.iter().map(|k| &k.name), ", ");
     let e = &plan.estimate;
     let rows = match e.row_estimate {
@@ -74,7 +77,7 @@ fn summary(plan: &MovePlan, out: &mut String) {
         0 => plan.target.to_string(),
         n => format!("{} with {n} partitions", plan.target),
     };
-    for (label, text) in [
+    vec![
         ("rows", rows),
         (
             "size",
@@ -97,9 +100,7 @@ fn summary(plan: &MovePlan, out: &mut String) {
                 plan.parked, plan.retired
             ),
         ),
-    ] {
-        field(out, label, &text);
-    }
+    ]
 }
 
 fn operations(plan: &MovePlan, mirror: &MirrorSteps, out: &mut String) {
@@ -144,8 +145,8 @@ fn sections(chapter: &Chapter, out: &mut String) {
     }
 }
 
-/// `partitioned` are the tables among them whose partitions are locked with them.
-fn with_locks(text: &str, locks: &[Lock], partitioned: &[QualifiedName]) -> String {
+/// `text` with the locks behind it. `partitioned` are the tables among them whose partitions are locked with them.
+pub fn with_locks(text: &str, locks: &[Lock], partitioned: &[QualifiedName]) -> String {
     let one = |lock: &Lock| match partitioned.contains(&lock.relation) {
         true => format!("{} on {} and its partitions", lock.mode, lock.relation),
         false => format!("{} on {}", lock.mode, lock.relation),
@@ -156,19 +157,17 @@ fn with_locks(text: &str, locks: &[Lock], partitioned: &[QualifiedName]) -> Stri
     }
 }
 
-/// Statements, those that differ in their numbers only told once; with their locks, unless those are `held` for all of
+/// Statements as [`fold`] groups them; with their locks, unless those are `held` for all of
 /// them.
 fn list_steps(steps: &[Step], held: &[Lock], out: &mut String) {
-    let shapes: Vec<String> = steps.iter().map(|step| without_numbers(&step.sql)).collect();
     let mut shown = 0;
     let mut at = 0;
-    while at < steps.len() {
+    for (group, repeats) in fold(steps) {
         if shown >= STEPS_SHOWN {
             let _ = writeln!(out, "     … {} more statements; --json has all", steps.len() - at);
             return;
         }
-        let (group, repeats) = repetition(&shapes[at..]);
-        for step in &steps[at..at + group] {
+        for step in group {
             shown += 1;
             paragraph(out, "       ", &format!("     {};", step.sql));
             if held.is_empty() && !step.locks.is_empty() {
@@ -180,18 +179,34 @@ fn list_steps(steps: &[Step], held: &[Lock], out: &mut String) {
                 paragraph(out, "       -- ", &note);
             }
         }
-        match (group, repeats) {
-            (_, 1) => {}
-            (1, n) => paragraph(out, "", &format!("       -- and {} more like it", n - 1)),
-            (_, 2) => paragraph(out, "", &format!("       -- and 1 more group like these {group}")),
-            (_, n) => paragraph(
-                out,
-                "",
-                &format!("       -- and {} more groups like these {group}", n - 1),
-            ),
+        if let Some(note) = repeated(group.len(), repeats) {
+            paragraph(out, "", &format!("       -- {note}"));
         }
+        at += group.len() * repeats;
+    }
+}
+
+/// What is said behind a group of statements that comes again: `and 63 more like it`.
+pub fn repeated(group: usize, repeats: usize) -> Option<String> {
+    match (group, repeats) {
+        (_, 1) => None,
+        (1, n) => Some(format!("and {} more like it", n - 1)),
+        (_, 2) => Some(format!("and 1 more group like these {group}")),
+        (_, n) => Some(format!("and {} more groups like these {group}", n - 1)),
+    }
+}
+
+/// Groups of statements that differ in their numbers only, each told once, and how often it comes.
+pub fn fold(steps: &[Step]) -> Vec<(&[Step], usize)> {
+    let shapes: Vec<String> = steps.iter().map(|step| without_numbers(&step.sql)).collect();
+    let mut folded = Vec::new();
+    let mut at = 0;
+    while at < steps.len() {
+        let (group, repeats) = repetition(&shapes[at..]);
+        folded.push((&steps[at..at + group], repeats));
         at += group * repeats;
     }
+    folded
 }
 
 /// The shortest group of statements at the beginning that comes again at once, and how often it stands there: indexes

@@ -32,6 +32,7 @@ pub(crate) mod retire;
 pub(crate) mod seat;
 pub(crate) mod stop;
 pub(crate) mod swap;
+pub mod verdict;
 pub(crate) mod vigil;
 mod worker;
 

@@ -1,0 +1,16 @@
+-- Purpose: items of a backfill's ledger that were begun, the last of the list first.
+-- Locks: access share on corridor.item
+-- Oldest version: 14
+select
+    position,
+    value,
+    last_key::text as last_key,
+    rows,
+    batches,
+    is_done
+from corridor.item
+where migration_id = $1
+  and operation = $2
+  and position <= $3
+order by position desc
+limit $4

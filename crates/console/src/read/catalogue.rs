@@ -1,0 +1,88 @@
+//! Every migration of a cluster, as a list shows it.
+
+use corridor_migration::data::KIND;
+use corridor_migration::state::State;
+use corridor_migration::store::state_of;
+use corridor_migration::{Name, schema};
+use corridor_pg::{FaultContext, Result, Session};
+use serde_json::Value;
+
+use super::json;
+
+/// Migrations of one cluster that lists know. What has not ended comes first, so that nothing at work is ever left out.
+pub(crate) const ROWS_MAX: i64 = 2_000;
+
+/// One migration.
+#[derive(Debug, Clone)]
+pub(crate) struct Row {
+    pub(crate) id: i64,
+    pub(crate) name: Name,
+    pub(crate) kind: String,
+    pub(crate) description: String,
+    pub(crate) state: State,
+    pub(crate) current_operation: Option<String>,
+    pub(crate) created_at: String,
+    pub(crate) started_at: Option<String>,
+    pub(crate) finished_at: Option<String>,
+    pub(crate) is_worker_alive: bool,
+    /// The range of versions that can run it.
+    pub(crate) versions: Option<String>,
+    /// What its worker last said about rows.
+    pub(crate) rows: Value,
+    /// Why it holds.
+    pub(crate) throttle: Value,
+    pub(crate) operations: i64,
+    pub(crate) operations_done: i64,
+    /// The place of the current operation, from 1.
+    pub(crate) position: Option<i32>,
+    pub(crate) error: Option<String>,
+    /// Rows so far, by the newest entry of its pace.
+    pub(crate) pace_rows: Option<i64>,
+    /// Changes that wait in the log.
+    pub(crate) pending: Option<i64>,
+    pub(crate) query_id: Option<i64>,
+    pub(crate) backend_pid: Option<i32>,
+    /// `skipped` or `not_required`, for one that ended without having run.
+    pub(crate) ended_by: Option<String>,
+    pub(crate) why: Option<String>,
+}
+
+/// Reads it; empty where there is no schema yet.
+pub(crate) async fn read(session: &mut Session) -> Result<Vec<Row>> {
+    if !schema::exists(&**session).await? {
+        return Ok(Vec::new());
+    }
+    let rows = session
+        .query(include_str!("../../sql/read/catalogue.sql"), &[&ROWS_MAX, &KIND])
+        .await
+        .doing(|| "listing the migrations")?;
+    rows.iter()
+        .map(|row| {
+            Ok(Row {
+                id: row.get("id"),
+                name: Name::new(row.get::<_, String>("name"))?,
+                kind: row.get("kind"),
+                description: row.get("description"),
+                state: state_of(row)?,
+                current_operation: row.get("current_operation"),
+                created_at: row.get("created_at"),
+                started_at: row.get("started_at"),
+                finished_at: row.get("finished_at"),
+                is_worker_alive: row.get("is_worker_alive"),
+                versions: row.get("versions"),
+                rows: json(row.get("rows")),
+                throttle: json(row.get("throttle")),
+                operations: row.get("operations"),
+                operations_done: row.get("operations_done"),
+                position: row.get("position"),
+                error: row.get("error"),
+                pace_rows: row.get("pace_rows"),
+                pending: row.get("pending"),
+                query_id: row.get("query_id"),
+                backend_pid: row.get("backend_pid"),
+                ended_by: row.get("ended_by"),
+                why: row.get("why"),
+            })
+        })
+        .collect()
+}
