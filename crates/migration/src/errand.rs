@@ -86,6 +86,12 @@ impl Errand<'_> {
         }
     }
 
+    /// True when another worker turned out to live, and takes orders such as this one. `resume` and `start` ask for what it does
+    /// already, and are told so.
+    pub fn can_be_left(&self, held: &Fault) -> bool {
+        held.code().id == LEASE_HELD.id && !matches!(self.order, Order::Start | Order::Resume)
+    }
+
     /// A new connection; `None` when the person who waits leaves first.
     async fn reconnect(&self, fault: Fault, ending: Option<String>) -> Result<Option<Session>> {
         let say = |fault: &dyn std::fmt::Display, pause: Duration| {

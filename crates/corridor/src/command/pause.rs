@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use corridor_migration::fault::LEASE_HELD;
 use corridor_migration::lease::{Tenure, take, this_process};
 use corridor_migration::store::{self, Outcome as Answer};
 use corridor_migration::{Event, Name, State, Verb, step};
@@ -59,7 +60,11 @@ impl Pause {
             // What cannot be asked for is refused before anybody is disturbed.
             step(&state, &self.event())?;
             if !Tenure::look(&**session, self.migration_id).await?.is_alive {
-                return self.write_down(session).await.map(Some);
+                match self.write_down(session).await {
+                    // Somebody took it up between our two looks: leave it with them.
+                    Err(held) if held.code().id == LEASE_HELD.id => continue,
+                    written => return written.map(Some),
+                }
             }
             if let Some(state) = self.hand_over(session, interrupt).await? {
                 return Ok(Some(state));

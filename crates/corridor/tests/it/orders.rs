@@ -338,6 +338,54 @@ async fn a_persons_own_command_neither_loses_nor_doubles_a_request() {
     assert!(!said.contains("resume, asked by anna"), "{said}");
 }
 
+/// Nobody lives when a person looks, and somebody does when they take the lease: the order is left with that worker, and its
+/// answer is what the person hears.
+#[tokio::test]
+async fn an_order_is_left_with_a_worker_that_came_between_two_looks() {
+    for (verb, label) in [("stop", "orders_between_stop"), ("pause", "orders_between_pause")] {
+        let desk = Desk::new(label, TABLES).await;
+        desk.add("0001_wait", WAITS).await;
+        let service = desk.serve("").await;
+        desk.granted("0001_wait", "start", &json!({})).await;
+        desk.until_state("0001_wait", "running").await;
+        service.stop().await;
+        desk.until_free().await;
+        // Another worker takes the lease while the person waits for its row. On a connection of its own: who asks for the
+        // sessions within a transaction is told the same each time.
+        let other = corridor_testbed::cluster::connect(&desk.database.url)
+            .await
+            .unwrap();
+        other
+            .batch_execute(
+                "begin; update corridor.lease set epoch = epoch + 1, holder = 'other@host 1', taken_at = clock_timestamp(); \
+                 update corridor.heartbeat set epoch = epoch + 1, at = clock_timestamp(), ttl_ms = 600000",
+            )
+            .await
+            .unwrap();
+        let person = crate::driver::corridor_on(&desk.database, &[verb, "0001_wait"]).start();
+        desk.until(
+            "select exists (select from pg_stat_activity where datname = current_database() \
+             and wait_event_type = 'Lock' and query like '%corridor.lease%')",
+        )
+        .await;
+        other.batch_execute("commit").await.unwrap();
+        desk.until("select exists (select from corridor.request where answered_at is null)")
+            .await;
+        desk.client
+            .batch_execute(
+                "update corridor.request set taken_at = now(), answered_at = now(), \
+                 outcome = '{\"granted\": false, \"detail\": \"the other one says no\"}' where answered_at is null",
+            )
+            .await
+            .unwrap();
+        let run = crate::driver::end(person)
+            .await
+            .expect_code(4)
+            .expect_fault("MIG-007");
+        assert!(run.stderr.contains("the other one says no"), "{}", run.stderr);
+    }
+}
+
 /// A move that nobody works any more: verify, cut over, verify, roll back; and another one, stopped, and one finished with drop.
 #[tokio::test]
 async fn each_order_of_a_move_is_carried_out_from_its_row() {

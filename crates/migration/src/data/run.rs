@@ -137,17 +137,23 @@ async fn carry(call: &Call<'_>) -> Result<Outcome> {
         interrupt: &call.interrupt,
         waiter: &waiter,
     };
-    // A request lies with whoever lives already.
-    if call.asked.is_none()
-        && let Some(outcome) = errand.hand_over(&mut session, &by).await?
-    {
-        return Ok(outcome);
-    }
+    let ttl = Duration::from_millis(settings.lease_ttl_ms);
     let roster = Arc::new(Roster::default());
     let _vigil = Vigil::begin(call.connect, name, &roster);
-    roster.lend(DOOR, &session);
-    let ttl = Duration::from_millis(settings.lease_ttl_ms);
-    let lease = take(&mut session, migration.id, &by, ttl).await?;
+    let lease = loop {
+        // A request lies with whoever lives already.
+        if call.asked.is_none()
+            && let Some(outcome) = errand.hand_over(&mut session, &by).await?
+        {
+            return Ok(outcome);
+        }
+        roster.lend(DOOR, &session);
+        match take(&mut session, migration.id, &by, ttl).await {
+            // Somebody took it up between our two looks, a service most likely: leave the order with them.
+            Err(held) if call.asked.is_none() && errand.can_be_left(&held) => roster.rest(DOOR),
+            taken => break taken?,
+        }
+    };
     let heart = Heart::start_for(
         heart::connector(call.connect.clone(), "heart", name),
         lease.clone(),

@@ -184,13 +184,19 @@ async fn carry(
         interrupt: &interrupt,
         waiter: &Waiting(&*watcher),
     };
-    // A request lies with whoever lives already.
-    if call.asked.is_none()
-        && let Some(outcome) = errand.hand_over(&mut session, &by).await?
-    {
-        return Ok(outcome);
-    }
-    let lease = take(&mut session, migration.id, &by, ttl).await?;
+    let lease = loop {
+        // A request lies with whoever lives already.
+        if call.asked.is_none()
+            && let Some(outcome) = errand.hand_over(&mut session, &by).await?
+        {
+            return Ok(outcome);
+        }
+        match take(&mut session, migration.id, &by, ttl).await {
+            // Somebody took it up between our two looks, a service most likely: leave the order with them.
+            Err(held) if call.asked.is_none() && errand.can_be_left(&held) => {}
+            taken => break taken?,
+        }
+    };
     let heart = Arc::new(Heart::start_for(
         heart::connector(connect.clone(), "heart", name),
         lease.clone(),
