@@ -154,9 +154,10 @@ fn onto(console: &Console, viewer: &Viewer, path: &str, done: Result<()>) -> Res
 
 /// A fault in a line of the page that it happened on.
 fn in_a_line(fault: &Fault) -> String {
+    let code = fault.code();
     match fault.detail() {
-        "" => fault.code().title.to_owned(),
-        detail => format!("{}: {detail}", fault.code().title),
+        "" => format!("{} ({})", code.title, code.id),
+        detail => format!("{}: {detail} ({})", code.title, code.id),
     }
 }
 
