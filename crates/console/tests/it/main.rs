@@ -175,7 +175,8 @@ async fn a_thousand_migrations_and_a_million_entries_slow_nobody_down() {
         "/settings",
     ];
     for page in pages {
-        assert_eq!(stage.get(page).await.status, 200, "{page}");
+        let answer = stage.get(page).await;
+        assert_eq!(answer.status, 200, "{page}: {}", answer.body);
     }
     let readers = (0..50usize).map(|reader| {
         let stage = &stage;
