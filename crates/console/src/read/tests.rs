@@ -72,10 +72,10 @@ async fn no_more_than_four_connections_and_no_statement_for_long() {
     let slow = reader
         .ask(&cluster, "slow", "", |session| {
             Box::pin(async move {
-                Ok(session
+                session
                     .execute("select pg_sleep(60)", &[])
                     .await
-                    .doing(|| "sleeping")?)
+                    .doing(|| "sleeping")
             })
         })
         .await;
