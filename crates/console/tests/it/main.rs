@@ -1,5 +1,7 @@
 //! The pages on a real server, asked over HTTP as a browser asks.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)] // a test that cannot go on says so by panicking
+
 mod stage;
 
 use std::time::{Duration, Instant};
