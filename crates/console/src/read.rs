@@ -166,3 +166,6 @@ pub(crate) fn json(text: Option<&str>) -> serde_json::Value {
     text.and_then(|text| serde_json::from_str(text).ok())
         .unwrap_or(serde_json::Value::Null)
 }
+
+#[cfg(test)]
+mod tests;

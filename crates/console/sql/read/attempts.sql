@@ -13,7 +13,7 @@ select
     to_char(ended_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as ended_at,
     outcome,
     detail::text as detail
-from corridor.attempt
+from corridor.attempt a
 where migration_id = $1
-order by began_at desc
+order by a.began_at desc
 limit $2

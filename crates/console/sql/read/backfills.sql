@@ -6,7 +6,7 @@ select
     b.items,
     i.position,
     i.value,
-    i.last_key::text as last_key,
+    array_to_string(i.last_key, ', ') as last_key,
     i.rows,
     i.is_done
 from corridor.backfill b

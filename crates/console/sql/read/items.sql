@@ -4,7 +4,7 @@
 select
     position,
     value,
-    last_key::text as last_key,
+    array_to_string(last_key, ', ') as last_key,
     rows,
     batches,
     is_done

@@ -344,7 +344,7 @@ fn of_data(verb: Verb, one: &One, said: &mut Vec<(&'static str, String)>) {
         .count();
     match verb {
         Verb::Start => {
-            said.push(("What happens", format!("Whether it is needed here and can begin is asked first; when it is not needed, it is done without having run. Then the parameters are put in, the plan is frozen, and {} operations follow, in their order.", one.status.operations.len())));
+            said.push(("What happens", format!("Whether it is needed here and can begin is asked first; when it is not needed, it is done without having run. Then the parameters are put in, the plan is frozen, and {} in their order.", counted(one.status.operations.len()))));
             said.push(("Locks", "Each operation's own; the tab Plan has them.".to_owned()));
             said.push(("The way back", "Stop leaves what is done; roll back takes the operations back, the newest first, where each can be.".to_owned()));
         }
@@ -393,6 +393,13 @@ fn of_data(verb: Verb, one: &One, said: &mut Vec<(&'static str, String)>) {
             ));
         }
         _ => {}
+    }
+}
+
+fn counted(operations: usize) -> String {
+    match operations {
+        1 => "one operation follows,".to_owned(),
+        n => format!("{n} operations follow,"),
     }
 }
 

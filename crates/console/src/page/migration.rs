@@ -417,6 +417,3 @@ fn attempt(attempt: &read::one::Attempt) -> AttemptLine {
         detail: corridor_migration::words::of_value(&attempt.detail).unwrap_or_default(),
     }
 }
-
-#[cfg(test)]
-pub(crate) mod tests;

@@ -1,4 +1,8 @@
--- 1,000 migrations in all states with 1,000 entries of the journal each, and what else hangs on them.
+-- Purpose: 1,000 migrations in all states with 1,000 entries of the journal each, and what else hangs on them; for tests.
+-- Locks: row exclusive on the tables of the schema corridor
+-- Oldest version: 14
+-- Rows that fit need not be looked up one by one.
+set local session_replication_role = replica;
 with made as (
     insert into corridor.migration (name, kind, description, plan, plan_digest, state, state_detail, started_at, finished_at, journal_count, created_by)
     select

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use corridor_console::access::{Role, account};
-use corridor_console::host::{Cluster, Deed, Host, Setting};
+use corridor_console::host::{Cluster, Deed, Host, Seen, Setting};
 use corridor_console::server::{self, Tls};
 use corridor_console::{Console, Options};
 use corridor_migration::definition::Definition;
@@ -15,18 +15,30 @@ use tokio::sync::watch;
 
 pub(crate) const PASSWORD: &str = "correct horse battery";
 
-/// The process around the console: one cluster, nothing to set.
+/// The process around the console: one cluster that is there, one that is away, nothing to set.
 pub(crate) struct Lodge {
     pub(crate) url: String,
 }
 
 impl Host for Lodge {
     fn clusters(&self) -> Vec<Cluster> {
-        vec![Cluster {
-            name: "main".to_owned(),
-            connect: ConnectOptions::from_process(Some(&self.url)).unwrap(),
-            seen: None,
-        }]
+        let seen = Seen {
+            at_s: f64::MAX,
+            findings: Some(Vec::new()),
+            ..Seen::default()
+        };
+        vec![
+            Cluster {
+                name: "main".to_owned(),
+                connect: ConnectOptions::from_process(Some(&self.url)).unwrap(),
+                seen: Some(Arc::new(seen)),
+            },
+            Cluster {
+                name: "away".to_owned(),
+                connect: ConnectOptions::from_process(Some("postgres://u@127.0.0.1:1/x")).unwrap(),
+                seen: None,
+            },
+        ]
     }
 
     fn settings(&self) -> Vec<Setting> {
@@ -59,7 +71,7 @@ pub(crate) struct House {
 
 impl Drop for House {
     fn drop(&mut self) {
-        self.leave.send_replace(true);
+        self.leave();
     }
 }
 
@@ -112,6 +124,10 @@ impl House {
             database,
             leave,
         }
+    }
+
+    pub(crate) fn leave(&self) {
+        self.leave.send_replace(true);
     }
 
     pub(crate) async fn session(&self) -> Session {
@@ -234,7 +250,7 @@ impl Ask {
         asked
     }
 
-    fn text(&self, host: &str) -> String {
+    pub(crate) fn text(&self, host: &str) -> String {
         let headers: String = self
             .headers
             .iter()

@@ -1,9 +1,11 @@
-//! The console on real servers.
+//! The console on real servers, asked over HTTP as browsers and programs ask.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)] // a test that cannot go on says so by panicking
 
 mod access;
 mod house;
+mod pages;
+mod stage;
 
 /// Waits until it has come true, looking again every 50 ms; a cache holds an answer for two seconds.
 pub(crate) async fn until(mut is_true: impl AsyncFnMut() -> bool) {

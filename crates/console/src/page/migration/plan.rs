@@ -91,12 +91,18 @@ fn of_move(plan: &MovePlan) -> Plan {
 fn part(chapter: &Chapter) -> Part {
     Part {
         words: with_locks(&chapter.text, &chapter.locks, &chapter.partitioned),
-        groups: chapter.sections.iter().map(group).collect(),
+        groups: chapter
+            .sections
+            .iter()
+            .map(|section| group(section, !chapter.locks.is_empty()))
+            .collect(),
         ..Part::default()
     }
 }
 
-fn group(section: &Section) -> Group {
+/// `is_held`: the locks of the whole chapter have been told, so single statements need not.
+fn group(section: &Section, is_held: bool) -> Group {
+    let is_held = is_held || !section.locks.is_empty();
     let mut statements = Vec::new();
     let mut told = 0;
     for (steps, repeats) in fold(&section.steps) {
@@ -107,7 +113,7 @@ fn group(section: &Section) -> Group {
         let last = steps.len().saturating_sub(1);
         for (place, step) in steps.iter().enumerate() {
             let note = repeated(steps.len(), repeats).filter(|_| place == last);
-            statements.push((step.sql.clone(), note_of(step, note)));
+            statements.push((step.sql.clone(), note_of(step, is_held, note)));
         }
     }
     Group {
@@ -117,9 +123,9 @@ fn group(section: &Section) -> Group {
     }
 }
 
-fn note_of(step: &Step, repeated: Option<String>) -> String {
-    let locks = step
-        .locks
+fn note_of(step: &Step, is_held: bool, repeated: Option<String>) -> String {
+    let locks: &[_] = if is_held { &[] } else { &step.locks };
+    let locks = locks
         .iter()
         .map(|lock| format!("{} on {}", lock.mode, lock.relation));
     locks.chain(repeated).collect::<Vec<_>>().join("; ")
