@@ -19,6 +19,7 @@ mod manual;
 mod migrations;
 mod monitoring;
 mod own;
+mod own_attack;
 mod own_complaints;
 mod own_operations;
 mod own_ready;
