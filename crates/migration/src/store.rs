@@ -27,9 +27,10 @@ use crate::operation::OperationState;
 use crate::state::State;
 
 pub(crate) use journal::append_plain as journal_append;
-pub use journal::{Entry, JOURNAL_ENTRIES_MAX, logs, note};
+pub use journal::{Entry, JOURNAL_ENTRIES_MAX, logs, note, note_throttle};
 pub use request::{
-    Outcome, REQUESTS_KEPT_MAX, REQUESTS_OPEN_MAX, Request, answer, ask, outcome, take_requests, withdraw,
+    Outcome, REQUESTS_KEPT_MAX, REQUESTS_OPEN_MAX, Request, answer, ask, is_refusal, outcome, refusal,
+    take_requests, withdraw,
 };
 pub use setting_row::{StoredSetting, read_settings, set, stored_settings, unset};
 pub use transition::{

@@ -3,12 +3,12 @@
 //! A table and not `LISTEN`: it works through a transaction pooler, and a request outlives the worker that
 //! took it and died. A worker looks several times a second.
 
-use corridor_pg::{Fault, FaultContext, Result};
+use corridor_pg::{Fault, FaultContext, Result, Retry};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio_postgres::{GenericClient, Transaction};
 
-use super::{json, object_text, stored_text};
+use super::{json as column, object_text, stored_text};
 use crate::fault::{TOO_MANY_REQUESTS, UNREADABLE_ROW};
 use crate::lease::Lease;
 use crate::step::Verb;
@@ -98,7 +98,7 @@ pub async fn take_requests(tx: &Transaction<'_>, lease: &Lease) -> Result<Vec<Re
                     .into_iter()
                     .find(|verb| verb.as_str() == text)
                     .ok_or_else(|| Fault::new(&UNREADABLE_ROW, format!("verb {text:?}")))?,
-                argument: json(row, "argument")?,
+                argument: column(row, "argument")?,
                 asked_by: row.get("asked_by"),
             })
         })
@@ -124,6 +124,19 @@ pub async fn answer(tx: &Transaction<'_>, lease: &Lease, request_id: i64, outcom
     Ok(())
 }
 
+/// Whether a fault of a request is an answer to whoever asked. Anything else ends the transaction, and the request stays.
+pub fn is_refusal(fault: &Fault) -> bool {
+    fault.sqlstate().is_none() && fault.code().retry == Retry::Never
+}
+
+/// The outcome of a request that is refused; a fault that is no answer is passed on.
+pub fn refusal(fault: Fault) -> Result<Value> {
+    match is_refusal(&fault) {
+        true => Ok(json!({ "granted": false, "code": fault.code().id, "detail": fault.detail() })),
+        false => Err(fault),
+    }
+}
+
 /// What became of a request; ask again until it is answered.
 pub async fn outcome(client: &impl GenericClient, request_id: i64) -> Result<Outcome> {
     let row = client
@@ -135,7 +148,7 @@ pub async fn outcome(client: &impl GenericClient, request_id: i64) -> Result<Out
     };
     if row.get::<_, Option<&str>>("outcome").is_some() {
         return Ok(Outcome::Answered {
-            outcome: json(&row, "outcome")?,
+            outcome: column(&row, "outcome")?,
         });
     }
     Ok(if row.get("is_taken") {
