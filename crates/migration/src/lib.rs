@@ -51,6 +51,7 @@ pub mod operation;
 pub mod order;
 pub mod schema;
 pub mod setting;
+pub mod silence;
 pub mod state;
 pub mod status;
 pub mod step;

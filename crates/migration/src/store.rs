@@ -29,7 +29,7 @@ use crate::state::State;
 
 pub use audit::audit;
 pub(crate) use journal::append_plain as journal_append;
-pub use journal::{Entry, JOURNAL_ENTRIES_MAX, logs, note};
+pub use journal::{Entry, JOURNAL_ENTRIES_MAX, logs, note, note_throttle};
 pub use request::{
     Outcome, REQUESTS_KEPT_MAX, REQUESTS_OPEN_MAX, Request, Unworked, answer, ask, hold_open, is_refusal,
     outcome, refusal, take_requests, unworked_requests, withdraw,

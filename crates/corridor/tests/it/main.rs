@@ -21,6 +21,7 @@ mod migrations;
 mod monitoring;
 mod orders;
 mod own;
+mod own_attack;
 mod own_complaints;
 mod own_operations;
 mod own_ready;

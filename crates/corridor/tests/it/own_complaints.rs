@@ -26,7 +26,7 @@
 //! | the filter missed rows, and nobody looked | [`what_a_verification_finds_keeps_it_from_being_done`] |
 //! | the check behind it was too strict, and was switched off | [`what_a_verification_finds_keeps_it_from_being_done`]: a tolerance |
 //! | the disk check looked at the wrong table | `own_ready::what_is_not_ready_is_refused_and_nothing_is_done`: a precheck is the author's own query, and its answer is shown |
-//! | statements without end | [`a_statement_over_its_time_is_ended_and_leaves_nothing`] |
+//! | statements without end | [`a_statement_over_its_time_is_ended_and_leaves_nothing`], [`the_budget_for_locks_ends`] |
 //! | errors are cut | [`a_long_error_is_told_whole_and_by_the_name_of_its_operation`] |
 //! | an index where the operation's name should be | [`a_long_error_is_told_whole_and_by_the_name_of_its_operation`] |
 //! | in no order | `migrations::the_list_has_the_newest_first_and_fits_80_columns` |
@@ -73,12 +73,12 @@ async fn what_fails_in_the_middle_never_ends_in_done() {
         &format!("depends_on = [\"0001_m\"]\n{}", mark("next")),
     )
     .await;
-    let run = desk.run(&["migration", "start", "0001_m"]).await;
-    assert!(
-        run.code != 0 && run.stderr.contains("out of memory"),
-        "{}",
-        run.stderr
-    );
+    let run = desk
+        .run(&["migration", "start", "0001_m"])
+        .await
+        .expect_code(1)
+        .expect_fault("MIG-157");
+    assert!(run.stderr.contains("out of memory"), "{}", run.stderr);
     assert_eq!(desk.state("0001_m").await, "failed");
     assert!(desk.done().await.is_empty(), "what comes after it was begun");
     // The ledger is what the rows are, and nothing that rests on it goes on.
@@ -307,15 +307,54 @@ async fn a_statement_over_its_time_is_ended_and_leaves_nothing() {
     let desk = Desk::new("complaint_timeout", TABLES).await;
     let text = "[[operations]]\nkind = \"sql\"\nname = \"long\"\ntimeout = \"300ms\"\nrollback = \"\"\n\
          statement = \"insert into done values ('half'); select pg_sleep(3600)\"\n";
-    desk.add("0001_m", text).await;
-    let run = desk.run(&["migration", "start", "0001_m"]).await;
-    assert!(
-        run.code != 0 && words(&run.stderr).contains("statement timeout"),
-        "{}",
-        run.stderr
+    desk.add("0001_in", text).await;
+    let text = "[[operations]]\nkind = \"sql\"\nname = \"long\"\ntimeout = \"300ms\"\nrollback = \"\"\n\
+         no_transaction = true\ndone_when = \"select exists (select from done)\"\nstatement = \"select pg_sleep(3600)\"\n";
+    desk.add("0002_alone", text).await;
+    for name in ["0001_in", "0002_alone"] {
+        desk.run(&["migration", "start", name])
+            .await
+            .expect_code(5)
+            .expect_fault("MIG-156");
+        assert_eq!(desk.state(name).await, "failed");
+        assert!(desk.done().await.is_empty());
+    }
+    let tries = "select count(*) from corridor.attempt";
+    assert_eq!(
+        desk.figure(tries).await,
+        2,
+        "each was tried once: it would take as long again"
     );
-    assert_eq!(desk.state("0001_m").await, "failed");
-    assert!(desk.done().await.is_empty());
+}
+
+/// Outside of a transaction, too: the locks are tried for as long as the file says.
+#[tokio::test]
+async fn the_budget_for_locks_ends() {
+    let desk = Desk::new("complaint_budget", TABLES).await;
+    let text = "[[operations]]\nkind = \"sql\"\nname = \"locks\"\nlock_timeout = \"100ms\"\nlock_budget = \"1s\"\nrollback = \"\"\n\
+         statement = \"alter table people set (fillfactor = 70)\"\n";
+    desk.add("0001_in", text).await;
+    let alone = "no_transaction = true\n\
+         done_when = \"select reloptions::text like '%71%' from pg_class where oid = 'people'::regclass\"\n";
+    desk.add("0002_alone", &format!("{}{alone}", text.replace("70", "71")))
+        .await;
+    let holder = corridor_testbed::cluster::connect(&desk.database.url)
+        .await
+        .unwrap();
+    holder
+        .batch_execute("begin; lock table people in share update exclusive mode")
+        .await
+        .unwrap();
+    for name in ["0001_in", "0002_alone"] {
+        desk.run(&["migration", "start", name])
+            .await
+            .expect_code(5)
+            .expect_fault("MIG-151");
+    }
+    holder.batch_execute("commit").await.unwrap();
+    for name in ["0001_in", "0002_alone"] {
+        desk.run(&["resume", name]).await.expect_code(0);
+    }
 }
 
 #[tokio::test]

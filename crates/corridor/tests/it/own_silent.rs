@@ -1,7 +1,7 @@
 //! A middleman swallows what one of a worker's connections sends, while its heart beats on: each of them is missed, whatever it is
 //! at, and given up for a new one. Every worker here would wait for ever, or go on unwatched, if nobody kept the vigil.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use corridor_testbed::faults::FaultProxy;
 use tokio::process::Child;
@@ -115,6 +115,22 @@ async fn the_throttle() {
     desk.until("select exists (select from corridor.item where batches > 0)")
         .await;
     behind.silence("throttle");
+    let silenced = Instant::now();
+    // It fails closed, long before the vigil ends the silence: no batch begins any more.
+    let batches = "select sum(batches)::int8 from corridor.item";
+    let (mut seen, mut since) = (desk.figure(batches).await, Instant::now());
+    while since.elapsed() < Duration::from_secs(2) {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let now = desk.figure(batches).await;
+        if now != seen {
+            (seen, since) = (now, Instant::now());
+        }
+        assert!(
+            silenced.elapsed() < Duration::from_secs(8),
+            "it goes on unwatched"
+        );
+    }
+    desk.until(&format!("select ({batches}) > {seen}")).await;
     behind.go().await;
     let holds = "select exists (select from corridor.journal where event = 'throttle' and detail::text like '%custom%')";
     tokio::time::timeout(NOTICED_WITHIN, async {

@@ -296,7 +296,7 @@ impl<'a> Worker<'a> {
                     .doing(|| "beginning to go back")?;
                 Ok(true)
             }
-            Err(refused) if refused.sqlstate().is_none() && refused.code().retry == Retry::Never => {
+            Err(refused) if store::is_refusal(&refused) => {
                 deck.step(format!("it cannot go back by itself: {refused}"));
                 Ok(false)
             }

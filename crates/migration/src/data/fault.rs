@@ -133,4 +133,14 @@ codes! {
         "Give the constraint of the migration another name, or drop the one that is there."
         "A constraint of the name that the migration uses is on the table already, and it is not the check that a column is not \
          null. Nothing was changed."
+    TIMED_OUT "MIG-156" Never NotFinished
+        "a statement ran longer than its timeout"
+        "`corridor resume NAME` tries again; give `timeout` more time in a new file, or make the statement smaller."
+        "The migration's file says how long one try of the statement may run. The server ended it then. In a transaction nothing of \
+         it was done."
+    BATCH_FAILED "MIG-157" Never BadResult
+        "a batch of a backfill failed again and again, however few rows it had"
+        "Mend what the message names, then `corridor resume NAME`."
+        "The server had no memory or no room on its disk for a batch, or ended it, and not for one of an eighth of the rows either, \
+         and so on. What was done before it stands, with its entry in the ledger."
 }

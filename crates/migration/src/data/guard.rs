@@ -17,13 +17,16 @@ use super::seat::Seat;
 use crate::definition::Definition;
 use crate::fault::VERB_REFUSED;
 use crate::operation::OperationState;
+use crate::setting::Settings;
 use crate::state::{Course, State};
 use crate::step::{Event, Verb};
 use crate::store;
-use crate::throttle::{Hysteresis, Leave, Sampler};
+use crate::throttle::{Hysteresis, Leave, Readings, Sampler, decide};
 
 /// How soon a request is noticed.
 const LISTEN_EVERY: Duration = Duration::from_millis(300);
+/// Samples that may be missing until the throttle counts as silent.
+const STALE_INTERVALS: u32 = 5;
 /// Answers in a row that nobody understands, until they count as sick.
 const UNKNOWN_MAX: u32 = 3;
 
@@ -181,7 +184,7 @@ async fn illness(seat: &mut Seat, definition: &Definition) -> Result<Option<(boo
     Ok(None)
 }
 
-/// Measures until `end`, and publishes whether the work may go on.
+/// Measures until `end`, and publishes whether the work may go on. While no sample comes, it may not.
 pub(super) async fn measure(deck: Arc<Deck>, mut end: watch::Receiver<bool>) {
     let mut seat = Seat::new(&deck, "throttle", "throttle");
     let mut sampler = Sampler::new();
@@ -190,11 +193,26 @@ pub(super) async fn measure(deck: Arc<Deck>, mut end: watch::Receiver<bool>) {
     loop {
         let settings = deck.settings.borrow().clone();
         let interval = Duration::from_millis(settings.throttle_interval_ms);
+        // A second beyond the interval: the sample itself may take that long.
+        let age_max = interval + Duration::from_secs(1);
         let taken = Instant::now();
-        if let Ok(session) = seat.session(&|_, _| ()).await {
-            let readings = sampler.sample(session, &settings).await;
-            // A second beyond the interval: the sample itself may take that long.
-            let age_max = interval + Duration::from_secs(1);
+        let readings = {
+            let sampling = sample(&mut seat, &mut sampler, &settings);
+            tokio::pin!(sampling);
+            let silent_after = interval * STALE_INTERVALS + Duration::from_secs(1);
+            tokio::select! {
+                readings = &mut sampling => readings,
+                () = tokio::time::sleep(silent_after) => {
+                    let age = taken.elapsed().max(age_max + Duration::from_millis(1));
+                    publish(&deck, decide(&Readings::default(), &settings.limits, age, age_max));
+                    tokio::select! {
+                        readings = sampling => readings,
+                        _ = end.wait_for(|is_over| *is_over) => return,
+                    }
+                }
+            }
+        };
+        if let Ok(readings) = readings {
             let leave = hysteresis.decide(
                 &readings,
                 &settings.limits,
@@ -202,22 +220,12 @@ pub(super) async fn measure(deck: Arc<Deck>, mut end: watch::Receiver<bool>) {
                 age_max,
                 begun.elapsed(),
             );
-            let is_new = deck.leave.borrow().is_go() != leave.is_go();
-            if is_new || !leave.is_go() {
-                let reasons = match &leave {
-                    Leave::Go => Vec::new(),
-                    Leave::Hold { reasons } => reasons.clone(),
-                };
-                // For whoever looks from elsewhere: `status`, and the notes of a service.
-                deck.vitals.send_modify(|vitals| {
-                    vitals.progress = json!({ "throttle": { "reasons": &reasons } });
-                });
-                deck.say(&News::Throttle { reasons });
-            }
-            if is_new && let Err(fault) = note(&deck, &mut seat, &leave).await {
+            if publish(&deck, leave.clone())
+                && let Ok(session) = seat.session(&|_, _| ()).await
+                && let Err(fault) = store::note_throttle(session, &deck.lease, &leave).await
+            {
                 tracing::debug!(%fault, "the throttle's word was not written into the journal");
             }
-            deck.leave.send_replace(leave);
         }
         deck.roster.rest("throttle");
         tokio::select! {
@@ -227,10 +235,25 @@ pub(super) async fn measure(deck: Arc<Deck>, mut end: watch::Receiver<bool>) {
     }
 }
 
-async fn note(deck: &Deck, seat: &mut Seat, leave: &Leave) -> Result<()> {
+async fn sample(seat: &mut Seat, sampler: &mut Sampler, settings: &Settings) -> Result<Readings> {
     let session = seat.session(&|_, _| ()).await?;
-    let tx = session.begin(Isolation::ReadCommitted).await?;
-    let detail = serde_json::to_value(leave).unwrap_or_default();
-    store::note(&tx, &deck.lease, "throttle", None, &detail).await?;
-    tx.commit().await.doing(|| "writing the journal")
+    Ok(sampler.sample(session, settings).await)
+}
+
+/// True when the answer changed: then it is worth a line in the journal.
+fn publish(deck: &Deck, leave: Leave) -> bool {
+    let is_new = deck.leave.borrow().is_go() != leave.is_go();
+    if is_new || !leave.is_go() {
+        let reasons = match &leave {
+            Leave::Go => Vec::new(),
+            Leave::Hold { reasons } => reasons.clone(),
+        };
+        // For whoever looks from elsewhere: `status`, and the notes of a service.
+        deck.vitals.send_modify(|vitals| {
+            vitals.progress = json!({ "throttle": { "reasons": &reasons } });
+        });
+        deck.say(&News::Throttle { reasons });
+    }
+    deck.leave.send_replace(leave);
+    is_new
 }

@@ -3,13 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use corridor_pg::{ApplicationName, ConnectOptions, FaultContext, Result, Session};
+use corridor_pg::{ApplicationName, ConnectOptions, Result, Session};
 
 use super::deck::Deck;
 use super::vigil::Roster;
-
-/// How long a server may stay away before the worker gives up (the state stays; `resume` goes on).
-const AWAY_MAX: Duration = Duration::from_secs(15 * 60);
+use crate::silence::{AWAY_MAX, end_orphan};
 
 /// A connection with a role, opened when it is needed.
 #[derive(Debug)]
@@ -71,23 +69,5 @@ impl Seat {
         if let Some(session) = self.session.take() {
             self.orphan_pid = Some(session.backend_pid());
         }
-    }
-}
-
-/// Ends the backend `pid` if it is still ours, and waits until it is gone.
-async fn end_orphan(session: &Session, pid: Option<i32>, application_name: &str) -> Result<()> {
-    let Some(pid) = pid else { return Ok(()) };
-    loop {
-        let rows = session
-            .query(
-                include_str!("../../sql/data/end_orphan.sql"),
-                &[&pid, &application_name],
-            )
-            .await
-            .doing(|| "ending what a lost connection left running")?;
-        if rows.is_empty() {
-            return Ok(());
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

@@ -1,6 +1,6 @@
 //! The journal: what happened, by whom, append-only, bounded.
 
-use corridor_pg::{Fault, FaultContext, Result};
+use corridor_pg::{Fault, FaultContext, Isolation, Result, Session};
 use serde::Serialize;
 use serde_json::Value;
 use tokio_postgres::{GenericClient, Transaction};
@@ -9,6 +9,7 @@ use super::{json, object_text, stored_text};
 use crate::fault::NO_SUCH_MIGRATION;
 use crate::lease::Lease;
 use crate::state::StateName;
+use crate::throttle::Leave;
 
 /// The newest entries of each migration that are kept; older ones are removed as new ones come.
 pub const JOURNAL_ENTRIES_MAX: i64 = 10_000;
@@ -137,4 +138,12 @@ pub(crate) async fn append_plain(
     detail: &Value,
 ) -> Result<i64> {
     append(tx, migration_id, actor, event, None, None, detail).await
+}
+
+/// Appends the throttle's word, in a transaction of its own.
+pub async fn note_throttle(session: &mut Session, lease: &Lease, leave: &Leave) -> Result<()> {
+    let tx = session.begin(Isolation::ReadCommitted).await?;
+    let detail = serde_json::to_value(leave).unwrap_or_default();
+    note(&tx, lease, "throttle", None, &detail).await?;
+    tx.commit().await.doing(|| "writing the journal")
 }

@@ -46,7 +46,7 @@ async fn each_statement_prepares_on_each_major_and_has_its_head() {
             .unwrap();
         // The steps of the schema are run, not prepared; and a migration goes through most of the store.
         store_one(&mut session, "m").await;
-        for area in ["schema", "store", "lease", "throttle", "data"] {
+        for area in ["schema", "store", "lease", "throttle", "data", "silence"] {
             for (file, sql) in statements(area) {
                 for head in ["-- Purpose: ", "-- Locks: ", "-- Oldest version: "] {
                     assert!(sql.contains(head), "{file} lacks {head}");

@@ -202,7 +202,7 @@ pub(crate) async fn measure(deck: Arc<Deck>, mut end: watch::Receiver<bool>) {
         if let Some(leave) = leave
             && publish(&deck, leave.clone())
             && let Ok(session) = seat.session(&deck).await
-            && let Err(fault) = note(&deck, session, &leave).await
+            && let Err(fault) = store::note_throttle(session, &deck.lease, &leave).await
         {
             tracing::debug!(%fault, "the throttle's word was not written into the journal");
         }
@@ -225,11 +225,4 @@ fn publish(deck: &Deck, leave: Leave) -> bool {
     }
     deck.leave.send_replace((leave, Instant::now()));
     is_new
-}
-
-async fn note(deck: &Deck, session: &mut Session, leave: &Leave) -> Result<()> {
-    let tx = session.begin(Isolation::ReadCommitted).await?;
-    let detail = serde_json::to_value(leave).unwrap_or_default();
-    store::note(&tx, &deck.lease, "throttle", None, &detail).await?;
-    tx.commit().await.doing(|| "writing the journal")
 }

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use corridor_pg::{ApplicationName, Fault, Result, Retry, Session};
+use corridor_migration::silence::{AWAY_MAX, end_orphan};
+use corridor_pg::{ApplicationName, Fault, Retry, Session};
 
 use crate::run::deck::Deck;
 use crate::run::report::Progress;
 use crate::run::stop::{Step, Stop};
 
-/// How long a server may stay away before the worker gives up (the state stays; `resume` goes on).
-const RECONNECT_WAIT_MAX: Duration = Duration::from_secs(15 * 60);
 /// Consecutive failures of the same piece of work before the worker gives up.
 const FAILURES_MAX: u32 = 200;
 /// Shortest and longest pause before the next try.
@@ -65,14 +64,12 @@ impl Seat {
             deck.checkpoint()?;
             let mut halted = deck.halted();
             let mut interrupt = deck.interrupt.clone();
-            let connecting = deck
-                .connect
-                .connect_with_retry(&name, RECONNECT_WAIT_MAX, |fault, pause| {
-                    deck.say(&Progress::Retrying {
-                        fault: fault.to_string(),
-                        pause_ms: pause.as_millis() as u64,
-                    });
+            let connecting = deck.connect.connect_with_retry(&name, AWAY_MAX, |fault, pause| {
+                deck.say(&Progress::Retrying {
+                    fault: fault.to_string(),
+                    pause_ms: pause.as_millis() as u64,
                 });
+            });
             let session = tokio::select! {
                 session = connecting => session?,
                 _ = halted.wait_for(|h| *h) => return Err(Stop::Turn),
@@ -142,23 +139,5 @@ impl Seat {
             pause_ms,
         });
         deck.pause(Duration::from_millis(pause_ms)).await
-    }
-}
-
-/// Ends the backend `pid` if it is still ours, and waits until it is gone.
-async fn end_orphan(session: &Session, pid: Option<i32>, application_name: &str) -> Result<()> {
-    let Some(pid) = pid else { return Ok(()) };
-    loop {
-        let rows = session
-            .query(
-                include_str!("../../sql/run/end_orphan.sql"),
-                &[&pid, &application_name],
-            )
-            .await?;
-        if rows.is_empty() {
-            return Ok(());
-        }
-        tracing::debug!(pid, "a lost connection's backend is still there");
-        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

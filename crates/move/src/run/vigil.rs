@@ -1,30 +1,17 @@
-//! The vigil: finds connections that have gone silent, and ends them.
-//!
-//! A firewall or a pooler in between that has forgotten a connection closes nothing: what we send is swallowed, and an
-//! answer never comes. TCP keepalives notice a machine that is gone, but not a middleman that is there and passes
-//! nothing on. A limit on each statement would have to be longer than the longest statement, and that may take hours.
-//! So the server is asked, on another connection: a session that it thinks to be waiting for *us*, while one of our tasks
-//! has been waiting for *it* just as long, is deaf. It is severed; its seat then ends the old backend through a new
-//! connection, as after any loss.
+//! The vigil: finds connections that have gone silent, and ends them. What counts as silent is [`corridor_migration::silence`]'s; who
+//! has which connection in hand is known here.
 //!
 //! Severing one that was well costs a reconnect and nothing else.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use corridor_pg::{ApplicationName, Fault, Result, Session, Severer};
+use corridor_migration::silence::{LOOK_EVERY, Lookout, SILENCE, Seen, deaf};
+use corridor_pg::{Session, Severer};
 use tokio::sync::watch;
-use tokio::time::timeout;
 
 use crate::run::deck::Deck;
-
-/// How long both sides must have waited for each other. Far longer than a message takes on a bad network.
-const SILENCE: Duration = Duration::from_secs(10);
-/// How often the server is asked; cheap, by process id.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// Our own question goes over a network that may swallow it.
-const LOOK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The connections of all seats of one worker.
 #[derive(Debug, Default)]
@@ -90,33 +77,6 @@ impl Roster {
     }
 }
 
-/// What the server says of one session.
-#[derive(Debug, Clone, PartialEq)]
-struct Seen {
-    state: String,
-    since: Duration,
-}
-
-/// Why a session that a task has had for `lent` is deaf; `None`: it is not, as far as anybody can tell.
-///
-/// `may_idle`: the task may be waiting for its turn and not for an answer.
-fn deaf(seen: Option<&Seen>, lent: Duration, may_idle: bool) -> Option<String> {
-    if lent < SILENCE {
-        return None;
-    }
-    let Some(seen) = seen else {
-        return Some("the server has ended the session, and we were not told".to_owned());
-    };
-    // A task never rests between two statements of a transaction.
-    let waits_for_us = seen.state.starts_with("idle in transaction") || (seen.state == "idle" && !may_idle);
-    (waits_for_us && seen.since >= SILENCE).then(|| {
-        format!(
-            "the server has been waiting for our next word for {} s, and we for its answer",
-            seen.since.as_secs()
-        )
-    })
-}
-
 /// Those who wait for their turn with a connection in hand, while indexes are built or a swap is tried.
 fn waits_for_its_turn(role: &str) -> bool {
     ["apply", "observe", "copy", "verify"].contains(&role)
@@ -124,7 +84,7 @@ fn waits_for_its_turn(role: &str) -> bool {
 
 /// Looks after the connections of `deck` until `end`.
 pub(crate) async fn keep(deck: Arc<Deck>, mut end: watch::Receiver<bool>) {
-    let mut session = None;
+    let mut lookout = Lookout::new(&deck.connect, &deck.name);
     loop {
         tokio::select! {
             () = tokio::time::sleep(LOOK_EVERY) => {}
@@ -134,52 +94,18 @@ pub(crate) async fn keep(deck: Arc<Deck>, mut end: watch::Receiver<bool>) {
         if lent.is_empty() {
             continue;
         }
-        let looked = tokio::select! {
-            looked = timeout(LOOK_TIMEOUT, look(&deck, &mut session, &lent)) => looked,
+        let pids: Vec<i32> = lent.iter().map(|(pid, _)| *pid).collect();
+        let seen = tokio::select! {
+            seen = lookout.look(&pids) => seen,
             _ = end.wait_for(|e| *e) => return,
         };
-        match looked {
-            Ok(Ok(seen)) => judge(&deck, &lent, &seen),
-            // A new connection is the better bet; who is deaf can wait until there is one.
-            Ok(Err(fault)) => {
-                tracing::debug!(%fault, "the vigil cannot see");
-                session = None;
-            }
-            Err(_) => session = None,
+        if let Some(seen) = seen {
+            judge(&deck, &lent, &seen);
         }
     }
 }
 
-async fn look(
-    deck: &Deck,
-    session: &mut Option<Session>,
-    lent: &[(i32, Duration)],
-) -> Result<HashMap<i32, Seen>> {
-    let session = match session {
-        Some(open) => open,
-        None => {
-            let name = ApplicationName::new("vigil", &deck.name);
-            session.insert(deck.connect.connect(&name).await?)
-        }
-    };
-    let pids: Vec<i32> = lent.iter().map(|(pid, _)| *pid).collect();
-    let rows = session
-        .query(include_str!("../../sql/run/sessions.sql"), &[&pids])
-        .await
-        .map_err(Fault::from)?;
-    Ok(rows
-        .iter()
-        .map(|row| {
-            let seen = Seen {
-                state: row.get("state"),
-                since: Duration::from_secs_f64(row.get::<_, f64>("since_s").max(0.0)),
-            };
-            (row.get("pid"), seen)
-        })
-        .collect())
-}
-
-fn judge(deck: &Deck, lent: &[(i32, Duration)], seen: &HashMap<i32, Seen>) {
+fn judge(deck: &Deck, lent: &[(i32, Duration)], seen: &BTreeMap<i32, Seen>) {
     let is_held = deck.forward.is_held() || deck.reverse.is_held();
     for (pid, lent) in lent {
         let Some(role) = deck.roster.role(*pid) else {
@@ -189,47 +115,5 @@ fn judge(deck: &Deck, lent: &[(i32, Duration)], seen: &HashMap<i32, Seen>) {
         if let Some(why) = deaf(seen.get(pid), *lent, may_idle) {
             deck.roster.sever(*pid, &why);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn seen(state: &str, since_s: u64) -> Option<Seen> {
-        Some(Seen {
-            state: state.to_owned(),
-            since: Duration::from_secs(since_s),
-        })
-    }
-
-    fn is_deaf(seen: Option<Seen>, lent_s: u64, may_idle: bool) -> bool {
-        deaf(seen.as_ref(), Duration::from_secs(lent_s), may_idle).is_some()
-    }
-
-    #[test]
-    fn a_statement_that_runs_is_left_alone_however_long() {
-        assert!(!is_deaf(seen("active", 9_999), 9_999, false));
-    }
-
-    #[test]
-    fn both_must_have_waited_long_enough() {
-        for state in ["idle", "idle in transaction", "idle in transaction (aborted)"] {
-            assert!(is_deaf(seen(state, 10), 10, false), "{state}");
-            assert!(!is_deaf(seen(state, 9), 99, false), "{state}");
-            assert!(!is_deaf(seen(state, 99), 9, false), "{state}");
-        }
-    }
-
-    #[test]
-    fn who_waits_for_its_turn_is_idle_outside_of_a_transaction_only() {
-        assert!(!is_deaf(seen("idle", 99), 99, true));
-        assert!(is_deaf(seen("idle in transaction", 99), 99, true));
-    }
-
-    #[test]
-    fn a_session_that_the_server_does_not_have_is_deaf() {
-        assert!(is_deaf(None, 10, true));
-        assert!(!is_deaf(None, 9, false));
     }
 }

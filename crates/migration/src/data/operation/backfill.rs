@@ -3,8 +3,9 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use corridor_pg::fault::{CANCELLED, OUT_OF_RESOURCES};
 use corridor_pg::ident::{join, parse_name};
-use corridor_pg::{Fault, FaultContext, Ident, Isolation, Literal, Result, Session};
+use corridor_pg::{Fault, FaultContext, Ident, Isolation, Literal, Result, Retry, Session};
 use serde_json::json;
 use tokio_postgres::Transaction;
 
@@ -12,6 +13,7 @@ use super::Hands;
 use super::key::Key;
 use crate::data::News;
 use crate::data::deck::{Deck, Halt, Step};
+use crate::data::fault::BATCH_FAILED;
 use crate::data::ledger::{self, Frozen, Item, Total};
 use crate::definition::{Backfill, placeholder};
 
@@ -29,6 +31,11 @@ const FAR_OVER: f64 = 2.0;
 const REPORT_INTERVAL: Duration = Duration::from_millis(500);
 /// Tries of one batch in a row that met a lock or a deadlock.
 const TRIES_MAX: u32 = 100;
+/// Tries of one batch that was too much for the server, each with an eighth of the rows: enough to come down to a single one.
+const SHRINKS_MAX: u32 = 8;
+const SHRINK_BY: u64 = 8;
+/// Pause before the first of them, doubled each time, and the longest.
+const SHRINK_PAUSE_MS: (u64, u64) = (250, 15_000);
 
 /// What the batches are made of.
 struct Course<'a> {
@@ -41,6 +48,8 @@ struct Course<'a> {
 /// What one batch came to.
 struct Batch {
     rows: u64,
+    /// How many were wanted.
+    wanted: u64,
     last_key: Option<Vec<String>>,
     /// How long it took, as far as its size can have to do with it.
     took: Duration,
@@ -79,7 +88,7 @@ pub(super) async fn carry_out(hands: &mut Hands<'_>, backfill: &Backfill) -> Ste
                 break;
             }
             item.last_key = batch.last_key;
-            rows = next_rows(rows, batch.took, deck.settings.borrow().chunk_target_ms);
+            rows = next_rows(batch.wanted, batch.took, deck.settings.borrow().chunk_target_ms);
         }
     }
     let total = meter.total;
@@ -87,6 +96,11 @@ pub(super) async fn carry_out(hands: &mut Hands<'_>, backfill: &Backfill) -> Ste
         .note(json!({ "rows": total.rows, "items": course.frozen.items, "items_done": total.items_done }))
         .await?;
     hands.done().await
+}
+
+/// Memory, disk, or the time that a batch may take: fewer rows may go through.
+fn is_too_much(fault: &Fault) -> bool {
+    [OUT_OF_RESOURCES.id, CANCELLED.id].contains(&fault.code().id)
 }
 
 /// At most half as many again, and at once fewer when a batch took far too long.
@@ -101,9 +115,9 @@ fn next_rows(rows: u64, took: Duration, target_ms: u64) -> u64 {
 }
 
 impl Course<'_> {
-    /// One batch, tried again when somebody holds its rows.
-    async fn batch(&self, hands: &mut Hands<'_>, item: &Item, rows: u64) -> Step<Batch> {
-        let mut tries = 0;
+    /// One batch, tried again when somebody holds its rows, and with fewer rows when it was too much for the server.
+    async fn batch(&self, hands: &mut Hands<'_>, item: &Item, mut rows: u64) -> Step<Batch> {
+        let (mut tries, mut shrinks) = (0, 0);
         loop {
             let deck = hands.deck;
             let session = hands.session().await?;
@@ -111,18 +125,27 @@ impl Course<'_> {
             let tried = deck
                 .or_cancel(&canceller, self.try_batch(deck, session, item, rows))
                 .await;
-            match tried {
-                Err(Halt::Fault(fault)) if fault.code().retry == corridor_pg::Retry::AfterPause => {
-                    tries += 1;
-                    if tries >= TRIES_MAX {
-                        return Err(Halt::Fault(fault));
-                    }
-                    let pause = Duration::from_millis(fastrand::u64(100..=1_000));
-                    deck.retrying(fault.to_string(), pause);
-                    deck.pause(pause).await?;
-                }
+            let fault = match tried {
+                Err(Halt::Fault(fault)) if fault.code().retry == Retry::AfterPause => fault,
                 other => return other,
-            }
+            };
+            let pause = if is_too_much(&fault) {
+                shrinks += 1;
+                if shrinks >= SHRINKS_MAX {
+                    let detail = format!("{}, {rows} rows: {fault}", self.operation);
+                    return Err(Fault::new(&BATCH_FAILED, detail).caused_by(fault).into());
+                }
+                rows = (rows / SHRINK_BY).max(ROWS_RANGE.0);
+                Duration::from_millis((SHRINK_PAUSE_MS.0 << (shrinks - 1)).min(SHRINK_PAUSE_MS.1))
+            } else {
+                tries += 1;
+                if tries >= TRIES_MAX {
+                    return Err(Halt::Fault(fault));
+                }
+                Duration::from_millis(fastrand::u64(100..=1_000))
+            };
+            deck.retrying(fault.to_string(), pause);
+            deck.pause(pause).await?;
         }
     }
 
@@ -179,6 +202,7 @@ impl Course<'_> {
             .doing(doing)?;
         Ok(Batch {
             rows: done,
+            wanted: rows,
             last_key: last,
             // Where each commit is slow (a disk, a replica), fewer rows would only mean more commits.
             took: if rows <= ROWS_FEW {

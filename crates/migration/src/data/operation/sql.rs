@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use corridor_pg::fault::LOCK_TIMEOUT;
+use corridor_pg::fault::{CANCELLED, LOCK_TIMEOUT};
 use corridor_pg::lock_budget::LockBudget;
 use corridor_pg::{Fault, FaultContext, Isolation, Result};
 use serde_json::json;
@@ -10,7 +10,7 @@ use serde_json::json;
 use super::{Hands, time};
 use crate::data::attempt::{Attempt, End, Place};
 use crate::data::deck::{Halt, Step};
-use crate::data::fault::{LOCK_NOT_FREE, OUTCOME_UNKNOWN};
+use crate::data::fault::{LOCK_NOT_FREE, OUTCOME_UNKNOWN, TIMED_OUT};
 use crate::data::question::{Answer, ask};
 use crate::definition::Sql;
 use crate::store;
@@ -104,30 +104,67 @@ pub(super) async fn transact_apart(hands: &mut Hands<'_>, statement: &str, limit
 
 /// Tries until the locks are free or the budget is used up.
 async fn tries(hands: &mut Hands<'_>, statement: &str, limits: &Limits, then: Then) -> Step<()> {
-    let begun = Instant::now();
-    let mut pauses = LockBudget {
-        attempts_max: u32::MAX,
-        ..LockBudget::default()
-    }
-    .pauses(fastrand::u64(..));
+    let mut patience = Patience::new(limits);
     loop {
         hands.deck.checkpoint()?;
-        let fault = match once(hands, statement, limits, then).await {
-            Err(Halt::Fault(fault)) if fault.code().id == LOCK_TIMEOUT.id => fault,
+        match once(hands, statement, limits, then).await {
+            Err(Halt::Fault(fault)) if fault.code().id == LOCK_TIMEOUT.id => {
+                patience.wait(hands, &fault).await?;
+            }
             other => return other,
+        }
+    }
+}
+
+/// What is left of the time for locks, and the pauses between the tries.
+struct Patience {
+    begun: Instant,
+    budget: Duration,
+    pauses: Box<dyn Iterator<Item = Duration>>,
+}
+
+impl Patience {
+    fn new(limits: &Limits) -> Self {
+        let pauses = LockBudget {
+            attempts_max: u32::MAX,
+            ..LockBudget::default()
         };
-        if begun.elapsed() >= limits.lock_budget {
+        Patience {
+            begun: Instant::now(),
+            budget: limits.lock_budget,
+            pauses: Box::new(pauses.pauses(fastrand::u64(..))),
+        }
+    }
+
+    /// After a try whose locks were not free: a pause, or `MIG-151`.
+    async fn wait(&mut self, hands: &Hands<'_>, fault: &Fault) -> Step<()> {
+        if self.begun.elapsed() >= self.budget {
             let detail = format!(
                 "{} for {} s: {}",
                 hands.operation,
-                limits.lock_budget.as_secs(),
+                self.budget.as_secs(),
                 fault.detail()
             );
             return Err(Fault::new(&LOCK_NOT_FREE, detail).into());
         }
-        let pause = pauses.next().unwrap_or(Duration::from_secs(10));
+        let pause = self.pauses.next().unwrap_or(Duration::from_secs(10));
         hands.deck.retrying(fault.to_string(), pause);
-        hands.deck.pause(pause).await?;
+        hands.deck.pause(pause).await
+    }
+}
+
+/// The server's word that a try was ended, as the file's own limit when its time was used up: it would be again.
+fn timed_out(result: Step<()>, begun: Instant, limits: &Limits, operation: &str) -> Step<()> {
+    match result {
+        Err(Halt::Fault(fault))
+            if fault.code().id == CANCELLED.id
+                && !limits.timeout.is_zero()
+                && begun.elapsed() >= limits.timeout =>
+        {
+            let detail = format!("{operation}: ended after {} ms", limits.timeout.as_millis());
+            Err(Fault::new(&TIMED_OUT, detail).caused_by(fault).into())
+        }
+        other => other,
     }
 }
 
@@ -148,12 +185,15 @@ async fn once(hands: &mut Hands<'_>, statement: &str, limits: &Limits, then: The
         deck.lease.fence().hold(&tx).await?;
         let mine = own_transaction(&tx).await?;
         let sql = format!("{};\n/* {tag} */\n{statement}", limits.prefix("local"));
-        deck.or_cancel(&canceller, async {
-            tx.batch_execute(&sql)
-                .await
-                .doing(|| format!("the statement of {operation}"))
-        })
-        .await?;
+        let begun = Instant::now();
+        let ran = deck
+            .or_cancel(&canceller, async {
+                tx.batch_execute(&sql)
+                    .await
+                    .doing(|| format!("the statement of {operation}"))
+            })
+            .await;
+        timed_out(ran, begun, limits, operation)?;
         tx.batch_execute("set local search_path = pg_catalog, pg_temp; set local lock_timeout = '10s'")
             .await
             .doing(|| "after the statement")?;
@@ -216,30 +256,47 @@ async fn own_transaction(tx: &tokio_postgres::Transaction<'_>) -> Result<String>
 
 /// Outside of a transaction: written down before, and never begun while a try before it may still run.
 pub(super) async fn alone(hands: &mut Hands<'_>, sql: &Sql) -> Step<()> {
+    let limits = Limits::of(
+        sql.timeout.as_deref(),
+        sql.lock_timeout.as_deref(),
+        sql.lock_budget.as_deref(),
+    );
+    let mut patience = Patience::new(&limits);
+    loop {
+        if is_over(hands, sql).await? {
+            return hands.done().await;
+        }
+        match run_alone(hands, &sql.statement, &limits, false).await {
+            Err(Halt::Fault(fault)) if fault.code().id == LOCK_TIMEOUT.id => {
+                patience.wait(hands, &fault).await?;
+            }
+            other => {
+                other?;
+                return hands.done().await;
+            }
+        }
+    }
+}
+
+/// Whether a try before this one did it, once nobody is at one any more.
+async fn is_over(hands: &mut Hands<'_>, sql: &Sql) -> Step<bool> {
     let before = wait_for_others(hands, false).await?;
     // A person has looked.
     if before
         .as_ref()
         .is_some_and(|attempt| attempt.outcome.as_deref() == Some("settled_done"))
     {
-        return hands.done().await;
+        return Ok(true);
     }
     match is_done_already(hands, sql.done_when.as_deref()).await? {
-        Some(true) => return hands.done().await,
+        Some(true) => Ok(true),
         // Nobody can tell, and somebody has tried.
         None if before.is_some_and(|attempt| attempt.outcome.is_none()) => {
             let detail = format!("{}: `done_when` did not say whether it was done", hands.operation);
-            return Err(Fault::new(&OUTCOME_UNKNOWN, detail).into());
+            Err(Fault::new(&OUTCOME_UNKNOWN, detail).into())
         }
-        _ => {}
+        _ => Ok(false),
     }
-    let limits = Limits::of(
-        sql.timeout.as_deref(),
-        sql.lock_timeout.as_deref(),
-        sql.lock_budget.as_deref(),
-    );
-    run_alone(hands, &sql.statement, &limits, false).await?;
-    hands.done().await
 }
 
 /// Runs one statement outside of a transaction, written down.
@@ -261,17 +318,20 @@ pub(super) async fn run_alone(
     let session = hands.long_session().await?;
     let result = if session.backend_pid() == pid {
         let canceller = session.cancel_token();
-        deck.or_cancel(&canceller, async {
-            session
-                .batch_execute(&limits.prefix(""))
-                .await
-                .doing(|| "preparing the session")?;
-            session
-                .batch_execute(&format!("/* {tag} */ {statement}"))
-                .await
-                .doing(|| format!("the statement of {operation}"))
-        })
-        .await
+        let begun = Instant::now();
+        let ran = deck
+            .or_cancel(&canceller, async {
+                session
+                    .batch_execute(&limits.prefix(""))
+                    .await
+                    .doing(|| "preparing the session")?;
+                session
+                    .batch_execute(&format!("/* {tag} */ {statement}"))
+                    .await
+                    .doing(|| format!("the statement of {operation}"))
+            })
+            .await;
+        timed_out(ran, begun, limits, operation)
     } else {
         // The connection was lost in between: nothing was sent.
         Err(Halt::Fault(Fault::new(
