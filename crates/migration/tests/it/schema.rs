@@ -47,7 +47,9 @@ async fn half_a_schema_is_brought_up() {
     ensure(&mut one).await.unwrap();
     one.batch_execute(
         "drop table corridor.setting, corridor.verification, corridor.series, \
-         corridor.sample, corridor.collector, corridor.item, corridor.backfill, corridor.attempt; delete from corridor.schema_version where version >= 10",
+         corridor.sample, corridor.collector, corridor.item, corridor.backfill, corridor.attempt, \
+         corridor.pace, corridor.default_setting, corridor.service_setting, corridor.audit, corridor.token, corridor.sign_in, corridor.account; \
+         delete from corridor.schema_version where version >= 10",
     )
     .await
     .unwrap();
