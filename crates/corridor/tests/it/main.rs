@@ -14,6 +14,7 @@ mod durable;
 mod explain;
 mod faults;
 mod hooks;
+mod interface;
 mod keeping;
 mod life;
 mod manual;

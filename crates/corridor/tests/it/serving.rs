@@ -145,7 +145,8 @@ impl Desk {
         let (child, first, mut lines) = self.spawn(more, Some(failpoint)).await;
         let address = first.expect("it says where it listens");
         let address = address
-            .strip_prefix("listening on http://")
+            .split_once("://")
+            .map(|(_, address)| address)
             .expect(&address)
             .to_owned();
         let said = std::sync::Arc::new(std::sync::Mutex::new(String::new()));

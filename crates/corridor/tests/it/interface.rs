@@ -1,0 +1,262 @@
+//! The service's interface for programs: what is asked for over HTTP is done by a worker, with who asked and why.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::desk::{Desk, mark};
+use crate::serving::{Service, TABLES, WAITS};
+
+const PARAMETER: &str = "[parameters.what]\ntype = \"text\"\n[[operations]]\nkind = \"sql\"\nname = \"say\"\n\
+                         statement = \"insert into done values (:what)\"\nrollback = \"delete from done where what = :what\"\n";
+
+impl Service {
+    async fn ask(&self, name: &str, verb: &str, body: &Value) -> (u16, Value) {
+        self.post(&format!("/api/clusters/main/migrations/{name}/do/{verb}"), body)
+            .await
+    }
+
+    async fn granted(&self, name: &str, verb: &str, body: &Value) {
+        let (status, said) = self.ask(name, verb, body).await;
+        assert_eq!(status, 200, "{verb}: {said}");
+    }
+}
+
+/// A migration's whole life over HTTP: added, started with a parameter, paused, resumed, taken back, begun anew, kept.
+#[tokio::test]
+async fn a_whole_life_is_asked_for_over_http() {
+    let desk = Desk::new("interface_life", TABLES).await;
+    let service = desk.serve("").await;
+    let text = format!("description = \"a test\"\nfinish = \"by_hand\"\n{PARAMETER}{WAITS}");
+    let file = json!({ "file": "0001_say.toml", "text": text });
+    let (status, added) = service.post("/api/clusters/main/migrations", &file).await;
+    assert_eq!(
+        (status, added["name"].as_str()),
+        (200, Some("0001_say")),
+        "{added}"
+    );
+    let ttl = json!({ "key": "lease.ttl_ms", "value": 1000 });
+    let path = "/api/clusters/main/migrations/0001_say/settings";
+    assert_eq!(service.post(path, &ttl).await.0, 200);
+    // What cannot be is refused before anything is written.
+    let (status, refused) = service.ask("0001_say", "start", &json!({})).await;
+    assert!(status >= 400 && status < 500, "{refused}");
+    assert!(
+        refused["error"]["detail"].as_str().unwrap().contains("what"),
+        "{refused}"
+    );
+    let (status, refused) = service.ask("0001_say", "pause", &json!({})).await;
+    assert_eq!(
+        (status, refused["error"]["code"].as_str()),
+        (409, Some("MIG-007")),
+        "{refused}"
+    );
+    let open = "select count(*) from corridor.request";
+    assert_eq!(desk.figure(open).await, 0);
+
+    let parameters = json!({ "parameters": { "what": "it's; drop table done" }, "why": "release 7" });
+    service.granted("0001_say", "start", &parameters).await;
+    desk.until_running("wait").await;
+    assert_eq!(desk.done().await, ["it's; drop table done"]);
+    service
+        .granted("0001_say", "pause", &json!({ "why": "lunch" }))
+        .await;
+    desk.until_state("0001_say", "paused").await;
+    let why = "select state_detail ->> 'why' = 'lunch' and state_detail ->> 'by' like 't127-0-0-1-%(console)' from corridor.migration";
+    desk.until(why).await;
+    service.granted("0001_say", "resume", &json!({})).await;
+    desk.until_state("0001_say", "running").await;
+    service
+        .granted("0001_say", "rollback", &json!({ "why": "no" }))
+        .await;
+    desk.until_state("0001_say", "rolled_back").await;
+    assert_eq!(desk.figure("select count(*) from done").await, 0);
+    // Anew, under the same name.
+    desk.client
+        .batch_execute("insert into gate default values")
+        .await
+        .unwrap();
+    service
+        .granted("0001_say", "start", &json!({ "parameters": { "what": "again" } }))
+        .await;
+    desk.until_state("0001_say", "waiting").await;
+    service.granted("0001_say", "finish", &json!({})).await;
+    desk.until_state("0001_say", "finished").await;
+    assert_eq!(desk.done().await, ["again"]);
+
+    let journal = service
+        .json("/api/clusters/main/migrations/0001_say/journal")
+        .await;
+    let said = journal.to_string();
+    assert!(said.contains("(console)"), "{said}");
+    let audit = service.json("/api/audit?limit=100").await.to_string();
+    for words in ["release 7", "lunch", "\"refused\"", "migration main/0001_say"] {
+        assert!(audit.contains(words), "{words}: {audit}");
+    }
+    service.stop().await;
+}
+
+/// Skipped with a reason; settled after a try whose end nobody knows.
+#[tokio::test]
+async fn skipping_needs_a_reason_and_unknown_words_are_told() {
+    let desk = Desk::new("interface_skip", TABLES).await;
+    desk.add("0001_mark", &mark("x")).await;
+    let service = desk.serve("").await;
+    let (status, said) = service.ask("0001_mark", "skip", &json!({})).await;
+    assert_eq!(
+        (status, said["error"]["code"].as_str()),
+        (400, Some("CON-014")),
+        "{said}"
+    );
+    let (status, said) = service.ask("0001_mark", "strat", &json!({})).await;
+    assert!(
+        status == 400
+            && said["error"]["detail"]
+                .as_str()
+                .unwrap()
+                .contains("did you mean start?"),
+        "{said}"
+    );
+    let (status, said) = service.ask("0001_mark", "start", &json!({ "wyh": "x" })).await;
+    assert!(
+        status == 400 && said["error"]["detail"].as_str().unwrap().contains("wyh"),
+        "{said}"
+    );
+    let (status, said) = service.ask("0001_mark", "cutover", &json!({})).await;
+    assert_eq!(
+        (status, said["error"]["code"].as_str()),
+        (409, Some("CON-018")),
+        "{said}"
+    );
+    let (status, said) = service
+        .ask("0001_mark", "settle", &json!({ "operation": "mark" }))
+        .await;
+    assert_eq!(status, 400, "{said}");
+    service
+        .granted("0001_mark", "skip", &json!({ "why": "not here" }))
+        .await;
+    desk.until_state("0001_mark", "finished").await;
+    assert_eq!(desk.figure("select count(*) from done").await, 0);
+    let skipped = "select count(*) = 1 from corridor.journal where event = 'skipped' and detail ->> 'by' like '%(console)' \
+                   and detail ->> 'why' = 'not here'";
+    desk.until(skipped).await;
+    let bad = json!({ "file": "0002_x.toml", "text": "nme = 1" });
+    let (status, said) = service.post("/api/clusters/main/migrations", &bad).await;
+    assert_eq!(status, 400, "{said}");
+    let (status, said) = service.post("/api/clusters/mian/migrations", &bad).await;
+    assert!(
+        status == 404
+            && said["error"]["detail"]
+                .as_str()
+                .unwrap()
+                .contains("did you mean main?"),
+        "{said}"
+    );
+    service.stop().await;
+}
+
+/// Changed over HTTP, a setting holds at once, and stands with who and when.
+#[tokio::test]
+async fn a_setting_is_changed_over_http() {
+    let desk = Desk::new("interface_set", TABLES).await;
+    let service = desk.serve("").await;
+    let (status, said) = service
+        .post("/api/settings/workers", &json!({ "value": 7 }))
+        .await;
+    assert_eq!(status, 200, "{said}");
+    service.until_said("setting workers: 4 is now 7").await;
+    let settings = service.json("/api/settings").await;
+    let of = |key: &str| {
+        let all = settings["settings"].as_array().unwrap();
+        all.iter().find(|one| one["key"] == key).unwrap().clone()
+    };
+    assert_eq!(of("workers")["value"], "7");
+    assert!(of("workers")["set_by"].as_str().unwrap().contains("(console)"));
+    assert_eq!(of("listen")["is_fixed"], true);
+    for (key, value) in [("workers", "many"), ("listen", "0.0.0.0:1"), ("wrokers", "1")] {
+        let (status, said) = service
+            .post(&format!("/api/settings/{key}"), &json!({ "value": value }))
+            .await;
+        assert!(status >= 400 && status < 500, "{key}: {said}");
+    }
+    assert_eq!(service.post("/api/settings/workers", &json!({})).await.0, 200);
+    service.until_said("setting workers: 7 is now 4").await;
+    service.stop().await;
+}
+
+/// Over TLS, by files; a new certificate is shown after SIGHUP, and cookies never go over anything else.
+#[tokio::test]
+async fn it_speaks_tls_by_file() {
+    let desk = Desk::new("interface_tls", TABLES).await;
+    let make = async |name: &str| {
+        let (cert, key) = (
+            desk.dir.join(format!("{name}.crt")),
+            desk.dir.join(format!("{name}.key")),
+        );
+        let made = tokio::process::Command::new("openssl")
+            .args([
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:prime256v1",
+                "-nodes",
+            ])
+            .args([
+                "-days",
+                "2",
+                "-subj",
+                &format!("/CN={name}"),
+                "-addext",
+                "subjectAltName=IP:127.0.0.1",
+            ])
+            .arg("-keyout")
+            .arg(&key)
+            .arg("-out")
+            .arg(&cert)
+            .output()
+            .await
+            .unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        (cert, key)
+    };
+    let (cert, key) = make("one").await;
+    let settings = format!(
+        "[tls]\ncert = \"{}\"\nkey = \"{}\"\n[console]\nsign_in_hours = 2\n",
+        cert.display(),
+        key.display()
+    );
+    let mut service = desk.serve(&settings).await;
+    let shown = async |address: &str| {
+        let look = tokio::process::Command::new("openssl")
+            .args(["s_client", "-connect", address, "-servername", "localhost"])
+            .stdin(std::process::Stdio::null())
+            .output();
+        let look = tokio::time::timeout(Duration::from_secs(10), look)
+            .await
+            .unwrap()
+            .unwrap();
+        String::from_utf8_lossy(&look.stdout).into_owned()
+    };
+    assert!(shown(&service.address).await.contains("CN = one"));
+    let (other_cert, other_key) = make("two").await;
+    std::fs::copy(other_cert, &cert).unwrap();
+    std::fs::copy(other_key, &key).unwrap();
+    service.signal("-HUP").await;
+    let begun = std::time::Instant::now();
+    while !shown(&service.address).await.contains("CN = two") {
+        assert!(
+            begun.elapsed() < Duration::from_secs(20),
+            "the new certificate is never shown"
+        );
+    }
+    service.stop().await;
+    // Files that do not fit are told before anything is begun.
+    std::fs::write(&key, "nothing").unwrap();
+    let config = desk.config(&format!("collect = false\n{settings}"));
+    desk.run(&["serve", "--config", &config, "--listen", "127.0.0.1:0"])
+        .await
+        .expect_code(2)
+        .expect_fault("CON-017");
+}
