@@ -62,7 +62,7 @@ async fn a_whole_life_is_asked_for_over_http() {
         .granted("0001_say", "pause", &json!({ "why": "lunch" }))
         .await;
     desk.until_state("0001_say", "paused").await;
-    let why = "select state_detail ->> 'why' = 'lunch' and state_detail ->> 'by' like 't127-0-0-1-%(console)' from corridor.migration";
+    let why = "select state_detail ->> 'why' = 'lunch' and state_detail ->> 'by' like 't127.0.0.1-%(console)' from corridor.migration";
     desk.until(why).await;
     service.granted("0001_say", "resume", &json!({})).await;
     desk.until_state("0001_say", "running").await;
