@@ -5,13 +5,11 @@
 //! - `secret`: what a cookie or a token holds; the database has only its digest.
 //! - `attempts`: how often somebody may try to sign in.
 //! - `identity`: who a request comes from.
-//! - [`audit`]: what was done, by whom and why.
 //!
 //! There is no account, and so no password, until somebody makes one: `corridor user add NAME --role admin`.
 
 pub mod account;
 mod attempts;
-pub mod audit;
 pub(crate) mod identity;
 
 mod password;

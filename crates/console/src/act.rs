@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::Console;
-use crate::access::{Viewer, audit};
+use crate::access::Viewer;
 use crate::fault::{BAD_REQUEST, NOT_HERE};
 use crate::home::within;
 use crate::host::Cluster;
@@ -127,13 +127,13 @@ pub(crate) async fn ask(
     let (action, detail) = (wish.action(), wish.detail(why));
     // Before it is done: whoever acts is known also when the answer is lost.
     let home = console.home.session(&*console.host).await?;
-    within(audit::append(&**home, &viewer.name, action, &object, &detail)).await?;
+    within(store::audit(&**home, &viewer.name, action, &object, &detail)).await?;
     let came = carry(&cluster, &name, wish, viewer, why).await;
     // Whoever looks next shall see it.
     console.reader.forget(&cluster.name);
     if let Err(fault) = &came {
         let words = json!({ "action": action, "code": fault.code().id, "detail": fault.detail() });
-        within(audit::append(&**home, &viewer.name, "refused", &object, &words)).await?;
+        within(store::audit(&**home, &viewer.name, "refused", &object, &words)).await?;
     }
     came
 }
@@ -292,7 +292,7 @@ pub(crate) async fn set_default(
     let home = console.home.session(&*console.host).await?;
     let object = format!("setting {}/{key}", cluster.name);
     let detail = json!({ "value": value });
-    within(audit::append(
+    within(store::audit(
         &**home,
         &viewer.name,
         "default_set",

@@ -32,7 +32,7 @@ BAD_ACCOUNT "CON-002" Usage
 BAD_PASSWORD "CON-003" Usage
     "the password cannot be taken"
     "Use at least 12 characters; four words do."
-    "Passwords have at least 12 characters and at most 1,000 bytes. Nothing else is asked of them. Nothing was changed."
+    "Passwords have at least 12 characters and at most 1,000 bytes; nothing else is asked of them. Whoever changes his own says the old one first, and the new one twice. Nothing was changed."
 ACCOUNT_TAKEN "CON-004" Refused
     "there is such an account already"
     "`corridor user list` lists them; `corridor user password NAME` gives one another password."

@@ -329,7 +329,7 @@ async fn password(
         let mut session = console.home.own(&*console.host).await?;
         if !account::is_password(&*session, &viewer.name, fields.get("old")).await? {
             console.attempts.failed(&viewer.name, None, now);
-            return Err(Fault::new(&WRONG_PASSWORD, "the old password is wrong"));
+            return Err(Fault::new(&BAD_PASSWORD, "the old one is wrong"));
         }
         if fields.get("new") != fields.get("again") {
             return Err(Fault::new(&BAD_PASSWORD, "the two new ones differ"));

@@ -132,6 +132,15 @@ impl Session {
         Ok(())
     }
 
+    /// Plans of this session are not compiled from now on: for who asks small questions that look dear to the planner.
+    pub async fn without_jit(&self) -> Result<()> {
+        self.client
+            .query_one(include_str!("../sql/session/without_jit.sql"), &[])
+            .await
+            .doing(|| "switching the compilation of plans off")?;
+        Ok(())
+    }
+
     /// Begins a transaction at `isolation`; it rolls back when dropped.
     ///
     /// No snapshot is taken yet: the first statement that reads takes it.

@@ -1,12 +1,13 @@
 //! Accounts, sign-ins and tokens, as rows of *home*. What changes an account writes the audit in the same transaction.
 
+use corridor_migration::store;
 use corridor_pg::{Fault, FaultContext, Isolation, Result, Session};
 use serde::Serialize;
 use serde_json::json;
 use tokio_postgres::{GenericClient, Row, Transaction};
 
 use super::secret::Secret;
-use super::{Role, Viewer, audit, password};
+use super::{Role, Viewer, password};
 use crate::fault::{
     ACCOUNT_TAKEN, BAD_ACCOUNT, BAD_REQUEST, LAST_ADMIN, NO_SUCH_ACCOUNT, NO_SUCH_TOKEN, TOKEN_TAKEN,
     WRONG_PASSWORD,
@@ -111,7 +112,7 @@ pub async fn add(
         return Err(Fault::new(&ACCOUNT_TAKEN, name.to_owned()));
     }
     let detail = json!({ "role": role.as_str(), "has_password": hash.is_some() });
-    audit::append(&tx, by, "account_added", &object(name), &detail).await?;
+    store::audit(&tx, by, "account_added", &object(name), &detail).await?;
     tx.commit().await.doing(|| format!("making account {name}"))
 }
 
@@ -204,7 +205,7 @@ pub async fn change(session: &mut Session, name: &str, change: &Change, by: &str
             .await
             .doing(doing)?;
     }
-    audit::append(&tx, by, action, &object(name), &detail).await?;
+    store::audit(&tx, by, action, &object(name), &detail).await?;
     tx.commit().await.doing(doing)
 }
 
@@ -264,7 +265,7 @@ pub(crate) async fn sign_in(
         .execute(include_str!("../../sql/access/trim_sign_ins.sql"), &[&id])
         .await
         .doing(|| "forgetting old sign-ins")?;
-    audit::append(
+    store::audit(
         client,
         name,
         "signed_in",
@@ -449,7 +450,7 @@ pub async fn add_token(
         return Err(Fault::new(&TOKEN_TAKEN, name.to_owned()));
     }
     let detail = json!({ "token": name, "role": role.as_str(), "days": days });
-    audit::append(&tx, by, "token_added", &object(account), &detail).await?;
+    store::audit(&tx, by, "token_added", &object(account), &detail).await?;
     tx.commit().await.doing(|| "making a token")?;
     Ok(secret.as_str().to_owned())
 }
@@ -493,7 +494,7 @@ pub async fn remove_token(
         return Err(Fault::new(&NO_SUCH_TOKEN, format!("number {id}")));
     };
     let name: String = row.get("name");
-    audit::append(
+    store::audit(
         &tx,
         by,
         "token_removed",

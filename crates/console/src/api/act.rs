@@ -6,16 +6,16 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Extension, Path, State};
-use corridor_migration::Verb;
 use corridor_migration::data::shelf;
 use corridor_migration::definition::file;
+use corridor_migration::{Verb, store};
 use corridor_pg::{ApplicationName, Fault, Result};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::look::Answer;
-use crate::access::{Viewer, audit};
+use crate::access::Viewer;
 use crate::act::{self, Came, Wish};
 use crate::fault::BAD_REQUEST;
 use crate::home::within;
@@ -142,7 +142,7 @@ pub(super) async fn add(
     let added = add_to(&cluster, definition, &viewer).await?;
     let home = console.home.session(&*console.host).await?;
     let object = format!("migration {}/{}", cluster.name, added.0);
-    within(audit::append(
+    within(store::audit(
         &**home,
         &viewer.name,
         "add",

@@ -11,10 +11,11 @@ use corridor_pg::{ApplicationName, Fault, Result, Session};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::access::{Viewer, audit};
+use crate::access::Viewer;
 use crate::fault::{BAD_REQUEST, NO_SUCH_CLUSTER};
 use crate::home::within;
 use crate::host::{Cluster, Seen};
+use crate::read::audit;
 use crate::refusal::Refusal;
 use crate::{Console, act};
 
@@ -133,7 +134,7 @@ pub(super) async fn settings(State(console): State<Arc<Console>>) -> Json<Value>
 pub(super) async fn audit(State(console): State<Arc<Console>>, Query(part): Query<Part>) -> Answer {
     let session = console.home.session(&*console.host).await?;
     let limit = i64::from(part.limit.unwrap_or(100).min(ENTRIES_MAX));
-    let entries = within(audit::entries(&**session, part.before, limit)).await?;
+    let entries = within(audit::entries(&**session, part.before.unwrap_or(i64::MAX), limit)).await?;
     Ok(Json(json!({ "version": 1, "entries": entries })))
 }
 

@@ -15,7 +15,7 @@ use super::prose::filters;
 use super::{error, html};
 use crate::Console;
 use crate::access::Viewer;
-use crate::read::audit::{Deed, PAGE, page};
+use crate::read::audit::{Deed, PAGE, entries};
 
 /// What the page is asked.
 #[derive(Debug, Default, Deserialize)]
@@ -55,7 +55,7 @@ pub(crate) async fn show(
             let asked = console
                 .reader
                 .ask(home, "audit", before.to_string(), move |session| {
-                    Box::pin(page(session, before))
+                    Box::pin(entries(&**session, before, PAGE + 1))
                 });
             match asked.await {
                 Ok(deeds) => deeds,

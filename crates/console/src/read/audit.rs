@@ -1,8 +1,10 @@
 //! What was done through the console, page by page.
 
 use corridor_migration::schema;
-use corridor_pg::{FaultContext, Result, Session};
+use corridor_pg::{FaultContext, Result};
+use serde::Serialize;
 use serde_json::Value;
+use tokio_postgres::GenericClient;
 
 use super::json;
 
@@ -10,9 +12,11 @@ use super::json;
 pub(crate) const PAGE: i64 = 100;
 
 /// One deed.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub(crate) struct Deed {
+    /// It grows.
     pub(crate) id: i64,
+    /// RFC 3339, UTC, the server's clock.
     pub(crate) at: String,
     pub(crate) actor: String,
     pub(crate) action: String,
@@ -20,16 +24,13 @@ pub(crate) struct Deed {
     pub(crate) detail: Value,
 }
 
-/// The newest before a number, the newest first; one more than a page where there is another page.
-pub(crate) async fn page(session: &mut Session, before: i64) -> Result<Vec<Deed>> {
-    if !schema::exists(&**session).await? {
+/// The newest before a number, the newest first.
+pub(crate) async fn entries(client: &impl GenericClient, before: i64, limit: i64) -> Result<Vec<Deed>> {
+    if !schema::exists(client).await? {
         return Ok(Vec::new());
     }
-    let rows = session
-        .query(
-            include_str!("../../sql/read/audit_page.sql"),
-            &[&before, &(PAGE + 1)],
-        )
+    let rows = client
+        .query(include_str!("../../sql/read/audit_page.sql"), &[&before, &limit])
         .await
         .doing(|| "reading the audit")?;
     Ok(rows

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use corridor_pg::{ApplicationName, ConnectOptions, Fault, FaultContext, Session};
+use corridor_pg::{ApplicationName, ConnectOptions, Fault, Session};
 use tokio::sync::Semaphore;
 
 use super::{ANSWER_MAX, Asking, Trouble};
@@ -104,10 +104,7 @@ impl Pool {
         let connected = async {
             let session = cluster.connect.connect(&name).await?;
             session.set_timeouts(LOCK_MAX_MS, STATEMENT_MAX_MS).await?;
-            session
-                .query_one(include_str!("../../sql/read/without_jit.sql"), &[])
-                .await
-                .doing(|| "preparing to read")?;
+            session.without_jit().await?;
             Ok::<_, Fault>(session)
         };
         connected.await.map_err(|fault| {

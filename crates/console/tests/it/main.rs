@@ -5,6 +5,7 @@
 mod access;
 mod house;
 mod pages;
+mod prepared;
 mod stage;
 
 /// Waits until it has come true, looking again every 50 ms; a cache holds an answer for two seconds.

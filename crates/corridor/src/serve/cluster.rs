@@ -167,7 +167,10 @@ impl Watch {
             Some(session) => session,
             None => {
                 let options = ConnectOptions::from_process(self.cluster.database.as_deref())?;
-                options.connect(&ApplicationName::new("service", "-")).await?
+                let session = options.connect(&ApplicationName::new("service", "-")).await?;
+                // Looks come each second. Over a million entries of a journal, compiling one takes longer than that.
+                session.without_jit().await?;
+                session
             }
         };
         let mut migrations = Vec::new();
