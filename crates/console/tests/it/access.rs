@@ -39,10 +39,15 @@ async fn every_address_is_for_whom_the_table_says() {
         people.push((Some(role), house.sign_in(name).await));
         people.push((Some(role), Who::Token(house.token(name, role).await)));
     }
-    // Streams never end: whether they are let through is seen in their first line, below.
+    // Streams never end, and whoever has signed out is nobody: they have tests of their own.
+    let is_asked = |path: &str| {
+        ["/live", "logout", "sign-out"]
+            .iter()
+            .all(|part| !path.contains(part))
+    };
     let routes: Vec<_> = route::all()
         .into_iter()
-        .filter(|route| !route.path.ends_with("/live") && !route.path.contains("logout"))
+        .filter(|route| is_asked(route.path))
         .collect();
     assert!(routes.len() > 30);
     for route in routes {
@@ -92,6 +97,25 @@ async fn every_address_is_for_whom_the_table_says() {
             assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{told}");
         }
     }
+}
+
+/// A stream is for those who are signed in, and signing out everywhere ends all sign-ins but the one that asks.
+#[tokio::test(flavor = "multi_thread")]
+async fn streams_want_a_sign_in_and_signing_out_everywhere_ends_the_others() {
+    let house = House::new("access_streams").await;
+    for path in ["/live", "/clusters/main/migrations/nothing/live"] {
+        let answer = house.get(path, &Who::Nobody).await;
+        assert_eq!(answer.status, 303, "{path}");
+        assert!(answer.header("location").unwrap().starts_with("/login"));
+        let token = Who::Token("0".repeat(64));
+        assert_ne!(house.get(path, &token).await.status, 200, "{path}");
+    }
+    let (here, there) = (house.sign_in("vera").await, house.sign_in("vera").await);
+    let path = "/account/sign-out-everywhere";
+    let form = Ask::new("POST", path).by(&here).form(&[("csrf", here.csrf())]);
+    assert_eq!(house.send(&form).await.status, 303);
+    assert_eq!(house.get("/account", &here).await.status, 200);
+    assert_eq!(house.get("/account", &there).await.status, 303);
 }
 
 #[tokio::test(flavor = "multi_thread")]
