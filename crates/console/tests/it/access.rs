@@ -15,7 +15,7 @@ fn filled(path: &str) -> String {
         .replace("{name}", "nothing")
         .replace("{verb}", "pause")
         .replace("{what}", "nothing")
-        .replace("{id}", "1")
+        .replace("{id}", "999999")
         .replace("{file}", "nothing")
 }
 
