@@ -1,7 +1,12 @@
 //! Is this schema change safe, here, now?
 //!
+//! - [`script`], [`parse`], [`ir`]: a file into statements with spans.
 //! - [`finding`]: what is said: which rule, which span, with which figures, and the safe way.
 //!
 //! **Invariant:** no rule says which lock a statement takes. It asks the facts, which are measured on real servers.
 
+pub mod facts;
 pub mod finding;
+pub mod ir;
+pub mod parse;
+pub mod script;

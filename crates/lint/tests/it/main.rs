@@ -1,0 +1,4 @@
+//! Lint against real servers.
+
+mod facts;
+mod measure;
