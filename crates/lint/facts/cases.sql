@@ -325,7 +325,7 @@ alter table sole detach partition sole_part;
 alter table root detach partition part;
 
 -- case: detach-partition.concurrently
--- hold: select 1 from sole
+-- hold: lock table sole in share update exclusive mode | lock table sole_part in access share mode
 alter table sole detach partition sole_part concurrently;
 
 -- case: inherit
@@ -577,7 +577,7 @@ alter policy gate on watched using (false);
 create view fresh as select * from target;
 
 -- case: create-view.replace
-create or replace view pane as select id, a from target;
+create or replace view pane as select g, u from target;
 
 -- case: rename-view
 alter view pane rename to pane2;
@@ -730,7 +730,7 @@ delete from watched;
 
 -- case: merge
 -- since: 15
-merge into watched w using apart s on w.id = s.k when matched then update set a = 1;
+merge into referencing w using apart s on w.id = s.k when matched then update set target_id = 1;
 
 -- case: copy.to
 copy (select 1) to program 'cat > /dev/null';

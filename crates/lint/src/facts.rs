@@ -102,13 +102,18 @@ impl Fact {
         let mut columns = line.splitn(3, '\t');
         let (key, majors, row) = (columns.next()?, columns.next()?, columns.next()?);
         let mut cells = row.split('\t');
-        let words = |cell: &'static str| -> Vec<&'static str> { cell.split(' ').filter(|word| *word != "-").collect() };
+        let words = |cell: &'static str| -> Vec<&'static str> {
+            cell.split(' ').filter(|word| *word != "-").collect()
+        };
         let in_transaction = cells.next()? == "yes";
         let locks = words(cells.next()?)
             .into_iter()
             .filter_map(|lock| {
                 let (role, mode) = lock.split_once(':')?;
-                Some((role, Mode::ALL.into_iter().find(|known| format!("{known:?}") == mode)?))
+                Some((
+                    role,
+                    Mode::ALL.into_iter().find(|known| format!("{known:?}") == mode)?,
+                ))
             })
             .collect();
         let files = words(cells.next()?);
@@ -116,7 +121,16 @@ impl Fact {
         let scans = (scans != "?").then(|| words(scans));
         let failure = cells.next()?.strip_prefix("fails ");
         let (first, last) = majors.split_once('-').unwrap_or((majors, majors));
-        Some(Fact { key, majors: (first.parse().ok()?, last.parse().ok()?), row, in_transaction, locks, files, scans, failure })
+        Some(Fact {
+            key,
+            majors: (first.parse().ok()?, last.parse().ok()?),
+            row,
+            in_transaction,
+            locks,
+            files,
+            scans,
+            failure,
+        })
     }
 
     /// The cells of its line behind the majors.
@@ -126,7 +140,11 @@ impl Fact {
 
     /// The strongest lock on a role.
     pub fn lock(&self, role: &str) -> Option<Mode> {
-        self.locks.iter().filter(|(of, _)| *of == role).map(|(_, mode)| *mode).max()
+        self.locks
+            .iter()
+            .filter(|(of, _)| *of == role)
+            .map(|(_, mode)| *mode)
+            .max()
     }
 
     /// Whether a role's rows are written anew.
@@ -141,14 +159,26 @@ impl Fact {
 
     /// Locks in words: `access exclusive on the table, share on its index`.
     pub fn locks_in_words(&self) -> String {
-        let words: Vec<String> = self.locks.iter().filter(|(role, _)| !role.starts_with("new")).map(|(role, mode)| format!("{mode} on the {}", role.replace('.', "'s "))).collect();
-        if words.is_empty() { "no lock on a table".to_owned() } else { words.join(", ") }
+        let words: Vec<String> = self
+            .locks
+            .iter()
+            .filter(|(role, _)| !role.starts_with("new"))
+            .map(|(role, mode)| format!("{mode} on the {}", role.replace('.', "'s ")))
+            .collect();
+        if words.is_empty() {
+            "no lock on a table".to_owned()
+        } else {
+            words.join(", ")
+        }
     }
 }
 
 static FACTS: LazyLock<BTreeMap<&'static str, Vec<Fact>>> = LazyLock::new(|| {
     let mut facts: BTreeMap<&'static str, Vec<Fact>> = BTreeMap::new();
-    for line in include_str!("../facts/facts.tsv").lines().filter(|line| !line.starts_with('#')) {
+    for line in include_str!("../facts/facts.tsv")
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+    {
         if let Some(fact) = Fact::read(line) {
             facts.entry(fact.key).or_default().push(fact);
         }
@@ -159,7 +189,10 @@ static FACTS: LazyLock<BTreeMap<&'static str, Vec<Fact>>> = LazyLock::new(|| {
 /// What a kind of statement does on a major. `None` where this major does not have it.
 pub fn of(key: &str, major: u32) -> Option<&'static Fact> {
     let major = major.clamp(MAJOR_MIN, MAJOR_MAX);
-    FACTS.get(key)?.iter().find(|fact| (fact.majors.0..=fact.majors.1).contains(&major))
+    FACTS
+        .get(key)?
+        .iter()
+        .find(|fact| (fact.majors.0..=fact.majors.1).contains(&major))
 }
 
 /// All kinds.

@@ -79,8 +79,14 @@ impl fmt::Display for Name {
 /// `text` as an identifier, in quotes where it needs them.
 pub fn quoted(text: &str) -> String {
     let is_plain = text.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
-        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
-    if is_plain { text.to_owned() } else { format!("\"{}\"", text.replace('"', "\"\"")) }
+        && text
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    if is_plain {
+        text.to_owned()
+    } else {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    }
 }
 
 /// An expression, as far as rules ask for it.
@@ -221,40 +227,101 @@ pub struct Action {
 #[derive(Debug, Clone)]
 #[allow(missing_docs, reason = "named as SQL names them")]
 pub enum ActionKind {
-    AddColumn { column: Column, if_not_exists: bool },
-    DropColumn { column: String, cascade: bool },
-    RenameColumn { from: String, to: String },
-    Rename { to: String },
-    RenameConstraint { from: String, to: String },
-    SetSchema { schema: String },
-    AlterType { column: String, type_name: TypeName, has_using: bool, has_collate: bool },
-    SetNotNull { column: String },
-    DropNotNull { column: String },
-    SetDefault { column: String, value: Expression },
-    DropDefault { column: String },
-    AddIdentity { column: String },
-    DropIdentity { column: String },
-    DropExpression { column: String },
-    SetExpression { column: String },
+    AddColumn {
+        column: Column,
+        if_not_exists: bool,
+    },
+    DropColumn {
+        column: String,
+        cascade: bool,
+    },
+    RenameColumn {
+        from: String,
+        to: String,
+    },
+    Rename {
+        to: String,
+    },
+    RenameConstraint {
+        from: String,
+        to: String,
+    },
+    SetSchema {
+        schema: String,
+    },
+    AlterType {
+        column: String,
+        type_name: TypeName,
+        has_using: bool,
+        has_collate: bool,
+    },
+    SetNotNull {
+        column: String,
+    },
+    DropNotNull {
+        column: String,
+    },
+    SetDefault {
+        column: String,
+        value: Expression,
+    },
+    DropDefault {
+        column: String,
+    },
+    AddIdentity {
+        column: String,
+    },
+    DropIdentity {
+        column: String,
+    },
+    DropExpression {
+        column: String,
+    },
+    SetExpression {
+        column: String,
+    },
     SetStatistics,
     SetStorage,
     SetCompression,
     SetColumnOptions,
     AddConstraint(Constraint),
-    DropConstraint { name: String, cascade: bool },
-    ValidateConstraint { name: String },
-    AlterConstraint { name: String, not_enforced: bool, enforced: bool },
-    AttachPartition { partition: Name },
-    DetachPartition { partition: Name, concurrently: bool, finalize: bool },
-    Inherit { parent: Name },
-    NoInherit { parent: Name },
-    SetOptions { names: Vec<String> },
+    DropConstraint {
+        name: String,
+        cascade: bool,
+    },
+    ValidateConstraint {
+        name: String,
+    },
+    AlterConstraint {
+        name: String,
+        not_enforced: bool,
+        enforced: bool,
+    },
+    AttachPartition {
+        partition: Name,
+    },
+    DetachPartition {
+        partition: Name,
+        concurrently: bool,
+        finalize: bool,
+    },
+    Inherit {
+        parent: Name,
+    },
+    NoInherit {
+        parent: Name,
+    },
+    SetOptions {
+        names: Vec<String>,
+    },
     SetUnlogged,
     SetLogged,
     SetTablespace,
     SetAccessMethod,
     ClusterOn,
-    ReplicaIdentity { nothing: bool },
+    ReplicaIdentity {
+        nothing: bool,
+    },
     EnableRowSecurity,
     DisableRowSecurity,
     ForceRowSecurity,
@@ -392,48 +459,156 @@ pub struct Setting {
 #[derive(Debug, Clone)]
 #[allow(missing_docs, reason = "named as SQL names them")]
 pub enum Kind {
-    Alter { object: Object, name: Name, if_exists: bool, only: bool, actions: Vec<Action> },
+    Alter {
+        object: Object,
+        name: Name,
+        if_exists: bool,
+        only: bool,
+        actions: Vec<Action>,
+    },
     CreateTable(CreateTable),
     CreateIndex(CreateIndex),
-    CreateView { name: Name, materialized: bool, with_data: bool, reads: Vec<Name> },
-    CreateTrigger { name: String, table: Name },
-    CreateRule { table: Name },
-    CreatePolicy { table: Name },
-    CreateType { name: Name, labels: Vec<String> },
-    CreateDomain { name: Name, is_constrained: bool },
-    CreateSchema { name: String },
-    CreateSequence { name: Name },
-    CreateFunction { name: Name },
-    CreatePublication { tables: Vec<Name>, all_tables: bool },
-    AlterPublication { tables: Vec<Name> },
-    CreateStatistics { table: Option<Name> },
-    CreateExtension { name: String },
+    CreateView {
+        name: Name,
+        materialized: bool,
+        with_data: bool,
+        reads: Vec<Name>,
+    },
+    CreateTrigger {
+        name: String,
+        table: Name,
+    },
+    CreateRule {
+        table: Name,
+    },
+    CreatePolicy {
+        table: Name,
+    },
+    CreateType {
+        name: Name,
+        labels: Vec<String>,
+    },
+    CreateDomain {
+        name: Name,
+        is_constrained: bool,
+    },
+    CreateSchema {
+        name: String,
+    },
+    CreateSequence {
+        name: Name,
+    },
+    CreateFunction {
+        name: Name,
+    },
+    CreatePublication {
+        tables: Vec<Name>,
+        all_tables: bool,
+    },
+    AlterPublication {
+        tables: Vec<Name>,
+    },
+    CreateStatistics {
+        table: Option<Name>,
+    },
+    CreateExtension {
+        name: String,
+    },
     CreateDatabase,
-    Drop { object: Object, names: Vec<Name>, on: Option<Name>, concurrently: bool, cascade: bool, if_exists: bool, after_object: usize },
-    Reindex { target: ReindexTarget, name: Name, concurrently: bool, after_target: usize },
-    Refresh { name: Name, concurrently: bool, with_data: bool, after_view: usize },
-    Truncate { tables: Vec<Name>, cascade: bool },
-    Lock { tables: Vec<Name>, mode: String },
-    Vacuum { tables: Vec<Name>, full: bool },
-    Cluster { table: Option<Name> },
-    Analyze { tables: Vec<Name> },
-    AlterDomain { name: Name, action: DomainAction },
-    AlterTypeAddValue { name: Name, value: String, if_not_exists: bool },
-    AlterTypeRenameValue { name: Name },
-    Comment { object: Object, name: Option<Name> },
-    Grant { tables: Vec<Name> },
-    Insert { table: Name, columns: Vec<String>, from_query: bool },
-    Update { table: Name, columns: Vec<String>, has_where: bool },
-    Delete { table: Name, has_where: bool },
-    Merge { table: Name },
-    Copy { table: Option<Name>, is_from: bool },
-    Select { calls: Vec<String>, set: Option<Setting>, strings: Vec<String> },
+    Drop {
+        object: Object,
+        names: Vec<Name>,
+        on: Option<Name>,
+        concurrently: bool,
+        cascade: bool,
+        if_exists: bool,
+        after_object: usize,
+    },
+    Reindex {
+        target: ReindexTarget,
+        name: Name,
+        concurrently: bool,
+        after_target: usize,
+    },
+    Refresh {
+        name: Name,
+        concurrently: bool,
+        with_data: bool,
+        after_view: usize,
+    },
+    Truncate {
+        tables: Vec<Name>,
+        cascade: bool,
+    },
+    Lock {
+        tables: Vec<Name>,
+        mode: String,
+    },
+    Vacuum {
+        tables: Vec<Name>,
+        full: bool,
+    },
+    Cluster {
+        table: Option<Name>,
+    },
+    Analyze {
+        tables: Vec<Name>,
+    },
+    AlterDomain {
+        name: Name,
+        action: DomainAction,
+    },
+    AlterTypeAddValue {
+        name: Name,
+        value: String,
+        if_not_exists: bool,
+    },
+    AlterTypeRenameValue {
+        name: Name,
+    },
+    Comment {
+        object: Object,
+        name: Option<Name>,
+    },
+    Grant {
+        tables: Vec<Name>,
+    },
+    Insert {
+        table: Name,
+        columns: Vec<String>,
+        from_query: bool,
+    },
+    Update {
+        table: Name,
+        columns: Vec<String>,
+        has_where: bool,
+    },
+    Delete {
+        table: Name,
+        has_where: bool,
+    },
+    Merge {
+        table: Name,
+    },
+    Copy {
+        table: Option<Name>,
+        is_from: bool,
+    },
+    Select {
+        calls: Vec<String>,
+        set: Option<Setting>,
+        strings: Vec<String>,
+    },
     Set(Setting),
     ResetAll,
     SearchPath(Vec<String>),
     Begin,
-    Commit { chain: bool },
-    Rollback { chain: bool },
+    Commit {
+        chain: bool,
+    },
+    Rollback {
+        chain: bool,
+    },
     RollbackTo(String),
     Savepoint(String),
     Release(String),
@@ -441,7 +616,9 @@ pub enum Kind {
     /// Read, and known to lock no table of the application.
     Harmless(&'static str),
     /// What cannot be judged, and why.
-    NotEvaluated { why: String },
+    NotEvaluated {
+        why: String,
+    },
 }
 
 /// What is done to a domain.

@@ -5,8 +5,14 @@
 //!
 //! **Invariant:** no rule says which lock a statement takes. It asks the facts, which are measured on real servers.
 
+pub mod evidence;
 pub mod facts;
 pub mod finding;
 pub mod ir;
+pub mod judge;
 pub mod parse;
+pub mod rules;
 pub mod script;
+pub mod session;
+pub mod source;
+pub mod world;

@@ -33,7 +33,9 @@ pub fn read_all<'a>(texts: impl Iterator<Item = &'a str> + Send) -> Vec<Script> 
 
 fn on_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, work);
+        let thread = std::thread::Builder::new()
+            .stack_size(STACK_BYTES)
+            .spawn_scoped(scope, work);
         match thread.map(std::thread::ScopedJoinHandle::join) {
             Ok(Ok(done)) => done,
             Ok(Err(panic)) => std::panic::resume_unwind(panic),
@@ -51,7 +53,10 @@ fn read_here(text: &str) -> Script {
                 Some(why) => Kind::NotEvaluated { why },
                 None => lower::statement(&text[piece.span.clone()], piece.span.start),
             };
-            Statement { span: piece.span, kind }
+            Statement {
+                span: piece.span,
+                kind,
+            }
         })
         .collect();
     resolve(&mut statements);
@@ -94,7 +99,9 @@ impl Kind {
                 it.partition_of.iter_mut().for_each(work);
             }
             Kind::CreateIndex(it) => work(&mut it.table),
-            Kind::Drop { names, .. } | Kind::Truncate { tables: names, .. } | Kind::Lock { tables: names, .. } => names.iter_mut().for_each(work),
+            Kind::Drop { names, .. }
+            | Kind::Truncate { tables: names, .. }
+            | Kind::Lock { tables: names, .. } => names.iter_mut().for_each(work),
             _ => {}
         }
     }

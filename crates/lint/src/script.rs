@@ -88,7 +88,11 @@ impl<'a> Scan<'a> {
                 byte if byte.is_ascii_alphabetic() || byte == b'_' || byte >= 0x80 => self.word(),
                 byte if byte.is_ascii_digit() => {
                     let from = self.at;
-                    while self.bytes.get(self.at).is_some_and(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_')) {
+                    while self
+                        .bytes
+                        .get(self.at)
+                        .is_some_and(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_'))
+                    {
                         self.at += 1;
                     }
                     self.token(from);
@@ -121,7 +125,10 @@ impl<'a> Scan<'a> {
     }
 
     fn line_end(&self) -> usize {
-        self.bytes[self.at..].iter().position(|b| *b == b'\n').map_or(self.bytes.len(), |n| self.at + n)
+        self.bytes[self.at..]
+            .iter()
+            .position(|b| *b == b'\n')
+            .map_or(self.bytes.len(), |n| self.at + n)
     }
 
     fn line_comment(&mut self) {
@@ -183,14 +190,21 @@ impl<'a> Scan<'a> {
     /// True when a dollar quote began here, and was passed over.
     fn dollar(&mut self) -> bool {
         let rest = &self.bytes[self.at + 1..];
-        let Some(tag) = rest.iter().position(|b| !(b.is_ascii_alphanumeric() || *b == b'_' || *b >= 0x80)) else { return false };
+        let Some(tag) = rest
+            .iter()
+            .position(|b| !(b.is_ascii_alphanumeric() || *b == b'_' || *b >= 0x80))
+        else {
+            return false;
+        };
         if rest[tag] != b'$' || rest.first().is_some_and(u8::is_ascii_digit) {
             return false;
         }
         let from = self.at;
         let mark = &self.text[self.at..self.at + tag + 2];
         let body = self.at + mark.len();
-        self.at = self.text[body..].find(mark).map_or(self.bytes.len(), |n| body + n + mark.len());
+        self.at = self.text[body..]
+            .find(mark)
+            .map_or(self.bytes.len(), |n| body + n + mark.len());
         self.last.clear();
         self.token(from);
         true
@@ -198,7 +212,11 @@ impl<'a> Scan<'a> {
 
     fn word(&mut self) {
         let from = self.at;
-        while self.bytes.get(self.at).is_some_and(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'$') || *b >= 0x80) {
+        while self
+            .bytes
+            .get(self.at)
+            .is_some_and(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'$') || *b >= 0x80)
+        {
             self.at += 1;
         }
         let word = self.text[from..self.at].to_ascii_lowercase();
@@ -209,7 +227,8 @@ impl<'a> Scan<'a> {
             "atomic" if self.last == "begin" && self.depth == 0 => self.atomic += 1,
             "case" if self.atomic > 0 => self.atomic += 1,
             "end" if self.atomic > 0 => self.atomic -= 1,
-            "not" | "case" | "union" | "except" | "intersect" | "explain" | "else" | "and" | "or" | "join" => self.chain += 1,
+            "not" | "case" | "union" | "except" | "intersect" | "explain" | "else" | "and" | "or"
+            | "join" => self.chain += 1,
             _ => {}
         }
         self.last = word;
@@ -221,7 +240,10 @@ impl<'a> Scan<'a> {
         if let Some(start) = self.start.take() {
             let span = start..self.end;
             let unfit = if self.depth_max > NESTING_MAX {
-                Some(format!("it nests {} deep; at most {NESTING_MAX} are read", self.depth_max))
+                Some(format!(
+                    "it nests {} deep; at most {NESTING_MAX} are read",
+                    self.depth_max
+                ))
             } else if self.chain > CHAIN_MAX && !self.is_rows() {
                 Some("it is a chain of thousands of operators".to_owned())
             } else if span.len() > STATEMENT_BYTES_MAX {
@@ -248,7 +270,10 @@ impl<'a> Scan<'a> {
 
     fn is_copy_in(&self) -> bool {
         self.words.first().is_some_and(|word| word == "copy")
-            && self.words.windows(2).any(|pair| pair[0] == "from" && pair[1] == "stdin")
+            && self
+                .words
+                .windows(2)
+                .any(|pair| pair[0] == "from" && pair[1] == "stdin")
     }
 
     /// Passes over the rows of a `copy`, which end with `\.` on a line of its own.
@@ -274,22 +299,38 @@ mod tests {
 
     #[test]
     fn a_semicolon_ends_a_statement_only_where_it_is_one() {
-        assert_eq!(texts("select ';'; select \";\" ; -- a;b\n select $x$ ; $$ $x$;"), ["select ';'", "select \";\"", "select $x$ ; $$ $x$"]);
-        assert_eq!(texts("create rule r as on insert to t do (select 1; select 2); select e'\\';'"), ["create rule r as on insert to t do (select 1; select 2)", "select e'\\';'"]);
+        assert_eq!(
+            texts("select ';'; select \";\" ; -- a;b\n select $x$ ; $$ $x$;"),
+            ["select ';'", "select \";\"", "select $x$ ; $$ $x$"]
+        );
+        assert_eq!(
+            texts("create rule r as on insert to t do (select 1; select 2); select e'\\';'"),
+            [
+                "create rule r as on insert to t do (select 1; select 2)",
+                "select e'\\';'"
+            ]
+        );
         assert_eq!(texts("create function f() returns int begin atomic select case when true then 1 end; select 2; end; select 3").len(), 2);
         assert_eq!(texts(";;; /* ; /* ; */ ; */ ;"), Vec::<&str>::new());
     }
 
     #[test]
     fn what_only_psql_understands_is_passed_over() {
-        assert_eq!(texts("\\connect x\nselect 1;\n\\if :x\ncopy t from stdin;\n1\tit's\n\\.\nselect 2;\n"), ["select 1", "copy t from stdin", "select 2"]);
+        assert_eq!(
+            texts("\\connect x\nselect 1;\n\\if :x\ncopy t from stdin;\n1\tit's\n\\.\nselect 2;\n"),
+            ["select 1", "copy t from stdin", "select 2"]
+        );
     }
 
     #[test]
     fn depth_is_counted_before_anything_descends() {
         let deep = format!("select {}1{}", "(".repeat(5_000), ")".repeat(5_000));
         assert!(cut(&deep).0[0].unfit.is_some());
-        assert!(cut(&format!("select {} true", "not ".repeat(9_000))).0[0].unfit.is_some());
+        assert!(
+            cut(&format!("select {} true", "not ".repeat(9_000))).0[0]
+                .unfit
+                .is_some()
+        );
         assert!(cut("select ((1))").0[0].unfit.is_none());
     }
 }

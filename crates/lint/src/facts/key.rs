@@ -1,1 +1,740 @@
-//! x
+//! Which line of the facts a statement is.
+//!
+//! Where the answer depends on what is not known here (the type that a column has now), the kind is the one that does more
+//! harm, and what would have to be known is said.
+
+mod column_type;
+mod volatility;
+
+use std::collections::BTreeMap;
+
+use crate::ir::{
+    Action, ActionKind, Constraint, ConstraintKind, DomainAction, Generated, Kind, Name, Object,
+    ReindexTarget, Span, Statement,
+};
+use crate::world::World;
+
+pub use volatility::is_volatile;
+
+/// What one statement, or one action of it, is to the server.
+#[derive(Debug, Clone)]
+pub struct Effect {
+    /// The kind: a line of the facts.
+    pub key: &'static str,
+    /// The part of the text.
+    pub span: Span,
+    /// What it speaks of: the role `table`.
+    pub table: Name,
+    /// Who has the other roles, as far as that is known.
+    pub others: BTreeMap<&'static str, Vec<Name>>,
+    /// Which action of the statement.
+    pub action: Option<usize>,
+    /// What would have to be known to be sure.
+    pub unknown: Vec<String>,
+}
+
+impl Effect {
+    fn new(key: &'static str, span: Span, table: &Name) -> Effect {
+        Effect {
+            key,
+            span,
+            table: table.clone(),
+            others: BTreeMap::new(),
+            action: None,
+            unknown: Vec::new(),
+        }
+    }
+
+    fn with(mut self, role: &'static str, name: &Name) -> Effect {
+        self.others.entry(role).or_default().push(name.clone());
+        self
+    }
+
+    fn unsure(mut self, what: impl Into<String>) -> Effect {
+        self.unknown.push(what.into());
+        self
+    }
+
+    /// The relations that have a role.
+    pub fn relations(&self, role: &str) -> &[Name] {
+        if role == "table" {
+            return std::slice::from_ref(&self.table);
+        }
+        self.others.get(role).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// What a statement does, one effect for each action. `is_utc`: the session's time zone, where it is known.
+pub fn effects(statement: &Statement, world: &World, is_utc: Option<bool>) -> Vec<Effect> {
+    let span = statement.span.clone();
+    let one = |key: &'static str, name: &Name| vec![Effect::new(key, span.clone(), name)];
+    let each = |key: &'static str, names: &[Name]| {
+        names
+            .iter()
+            .map(|name| Effect::new(key, span.clone(), name))
+            .collect::<Vec<_>>()
+    };
+    let none = Name::default();
+    match &statement.kind {
+        Kind::Alter {
+            object,
+            name,
+            actions,
+            ..
+        } => actions
+            .iter()
+            .enumerate()
+            .filter_map(|(at, action)| {
+                let effect = match object {
+                    Object::Table | Object::ForeignTable => table_action(name, action, world, is_utc),
+                    other => relation_action(*other, name, action, world),
+                }?;
+                Some(Effect {
+                    action: Some(at),
+                    ..effect
+                })
+            })
+            .collect(),
+        Kind::CreateTable(it) => vec![create_table(it, span, world)],
+        Kind::CreateIndex(it) => {
+            let table = world.table(&it.table);
+            let is_partitioned = table.is_some_and(|table| table.is_partitioned);
+            let key = match (it.is_concurrent, is_partitioned, it.is_only, it.is_unique) {
+                (true, true, false, _) => "create-index.partitioned-concurrently",
+                (true, _, _, true) => "create-index.unique-concurrently",
+                (true, ..) => "create-index.concurrently",
+                (false, _, true, _) => "create-index.partitioned-only",
+                (false, true, ..) => "create-index.partitioned",
+                (false, false, _, true) => "create-index.unique",
+                (false, ..) => "create-index",
+            };
+            one(key, &it.table)
+        }
+        Kind::CreateView {
+            name,
+            materialized: true,
+            with_data,
+            reads,
+        } => {
+            let key = if *with_data {
+                "create-materialized-view"
+            } else {
+                "create-materialized-view.no-data"
+            };
+            let mut effect = Effect::new(key, span, name);
+            effect.others.insert("source", reads.clone());
+            vec![effect]
+        }
+        Kind::CreateView { name, .. } => {
+            let is_there = world.table(name).is_some_and(|table| !table.is_new);
+            one(
+                if is_there {
+                    "create-view.replace"
+                } else {
+                    "create-view"
+                },
+                name,
+            )
+        }
+        Kind::CreateTrigger { table, .. } => one("create-trigger", table),
+        Kind::CreateRule { table } => one("create-rule", table),
+        Kind::CreatePolicy { table } => one("create-policy", table),
+        Kind::CreateType { .. } => one("create-type", &none),
+        Kind::CreateDomain { .. } => one("create-domain", &none),
+        Kind::CreateSchema { .. } => one("create-schema", &none),
+        Kind::CreateSequence { .. } => one("create-sequence", &none),
+        Kind::CreateFunction { .. } => one("create-function", &none),
+        Kind::CreateExtension { .. } => one("create-extension", &none),
+        Kind::CreatePublication { all_tables: true, .. } => one("create-publication.all-tables", &none),
+        Kind::CreatePublication { tables, .. } => each("create-publication", tables),
+        Kind::AlterPublication { tables } => each("alter-publication", tables),
+        Kind::CreateStatistics { table } => one("create-statistics", table.as_ref().unwrap_or(&none)),
+        Kind::CreateDatabase => one("create-database", &none),
+        Kind::AlterSystem => one("alter-system", &none),
+        Kind::Drop { .. } => drop(statement, world),
+        Kind::Reindex {
+            target,
+            name,
+            concurrently,
+            ..
+        } => {
+            let table = index_table(name, world);
+            match (target, concurrently) {
+                (ReindexTarget::Index, false) => one("reindex.index", &table),
+                (ReindexTarget::Index, true) => one("reindex.index-concurrently", &table),
+                (_, false) => one("reindex.table", name),
+                (_, true) => one("reindex.table-concurrently", name),
+            }
+        }
+        Kind::Refresh {
+            name,
+            concurrently,
+            with_data,
+            ..
+        } => one(
+            match (concurrently, with_data) {
+                (true, _) => "refresh.concurrently",
+                (false, true) => "refresh",
+                (false, false) => "refresh.no-data",
+            },
+            name,
+        ),
+        Kind::Truncate { tables, cascade } => {
+            let mut effects = each(if *cascade { "truncate.cascade" } else { "truncate" }, tables);
+            for effect in &mut effects {
+                let children = if *cascade {
+                    world
+                        .referencing(&effect.table)
+                        .into_iter()
+                        .map(|table| table.name.clone())
+                        .collect()
+                } else {
+                    Vec::new()
+                };
+                effect.others.insert("referencing", children);
+            }
+            effects
+        }
+        Kind::Lock { tables, mode } => each(
+            match mode.as_str() {
+                "access share" => "lock-table.access-share",
+                "row share" => "lock-table.row-share",
+                "row exclusive" => "lock-table.row-exclusive",
+                "share update exclusive" => "lock-table.share-update-exclusive",
+                "share" => "lock-table.share",
+                "share row exclusive" => "lock-table.share-row-exclusive",
+                "exclusive" => "lock-table.exclusive",
+                _ => "lock-table",
+            },
+            tables,
+        ),
+        Kind::Vacuum { tables, full } => each(
+            if *full { "vacuum.full" } else { "vacuum" },
+            if tables.is_empty() {
+                std::slice::from_ref(&none)
+            } else {
+                tables
+            },
+        ),
+        Kind::Cluster { table } => one("cluster", table.as_ref().unwrap_or(&none)),
+        Kind::Analyze { tables } => each("analyze", tables),
+        Kind::AlterDomain { name, action } => one(
+            match action {
+                DomainAction::AddCheck { is_not_valid: false } => "domain-check",
+                DomainAction::AddCheck { is_not_valid: true } => "domain-check.not-valid",
+                DomainAction::SetNotNull => "domain-not-null",
+                DomainAction::Validate => "domain-validate",
+                DomainAction::Other => "domain-other",
+            },
+            name,
+        ),
+        Kind::AlterTypeAddValue { name, .. } => one("add-enum-value", name),
+        Kind::AlterTypeRenameValue { name } => one("rename-enum-value", name),
+        Kind::Comment {
+            object: Object::Table,
+            name: Some(name),
+        } => one("comment.table", name),
+        Kind::Comment {
+            object: Object::Index,
+            name: Some(name),
+        } => one("comment.index", name),
+        Kind::Grant { tables } => each("grant", tables),
+        Kind::Insert {
+            table, from_query, ..
+        } => one(if *from_query { "insert.query" } else { "insert" }, table),
+        Kind::Update { table, has_where, .. } => {
+            one(if *has_where { "update" } else { "update.whole" }, table)
+        }
+        Kind::Delete { table, has_where } => one(if *has_where { "delete" } else { "delete.whole" }, table),
+        Kind::Merge { table } => one("merge", table),
+        Kind::Copy {
+            table: Some(table),
+            is_from: true,
+        } => one("insert", table),
+        _ => Vec::new(),
+    }
+}
+
+fn create_table(it: &crate::ir::CreateTable, span: Span, world: &World) -> Effect {
+    let name = &it.name;
+    let references: Vec<&Name> = it
+        .columns
+        .iter()
+        .flat_map(|column| &column.constraints)
+        .chain(&it.constraints)
+        .filter_map(|constraint| match &constraint.kind {
+            ConstraintKind::ForeignKey { references, .. } if !references.is(name) => Some(references),
+            _ => None,
+        })
+        .collect();
+    if let Some(parent) = &it.partition_of {
+        let default = world
+            .table(parent)
+            .and_then(|table| table.default_partition.clone());
+        let key = match (&default, it.is_default_partition) {
+            (_, true) => "create-table.default-partition",
+            (Some(_), false) => "create-table.partition-of-default-exists",
+            (None, false) => "create-table.partition-of",
+        };
+        let mut effect = Effect::new(key, span, name).with("parent", parent);
+        if let Some(default) = &default {
+            effect = effect.with("default", default);
+        } else if !world.is_catalogue && !world.is_new(parent) && !it.is_default_partition {
+            effect = effect.unsure(format!(
+                "whether {parent} has a default partition, which would be read under the lock"
+            ));
+        }
+        return effect;
+    }
+    if !references.is_empty() {
+        return references.into_iter().fold(
+            Effect::new("create-table.foreign-key", span, name),
+            |effect, of| effect.with("referenced", of),
+        );
+    }
+    if let Some(parent) = it.inherits.first() {
+        return Effect::new("create-table.inherits", span, name).with("parent", parent);
+    }
+    let key = match () {
+        () if it.is_temporary => "create-table.temporary",
+        () if it.is_as => "create-table.as",
+        () if it.has_like => "create-table.like",
+        () if it.is_partitioned => "create-table.partitioned",
+        () => "create-table",
+    };
+    Effect::new(key, span, name)
+}
+
+fn drop(statement: &Statement, world: &World) -> Vec<Effect> {
+    let Kind::Drop {
+        object,
+        names,
+        on,
+        concurrently,
+        cascade,
+        ..
+    } = &statement.kind
+    else {
+        return Vec::new();
+    };
+    let span = statement.span.clone();
+    let target = |name: &Name| on.clone().unwrap_or_else(|| name.clone());
+    names
+        .iter()
+        .map(|name| match object {
+            Object::Table => drop_table(name, *cascade, span.clone(), world),
+            Object::Index => {
+                let table = index_table(name, world);
+                let is_partitioned = world.table(&table).is_some_and(|table| table.is_partitioned);
+                let key = match (concurrently, is_partitioned) {
+                    (true, _) => "drop-index.concurrently",
+                    (false, true) => "drop-index.partitioned",
+                    (false, false) => "drop-index",
+                };
+                Effect::new(key, span.clone(), &table)
+            }
+            other => {
+                let key = match other {
+                    Object::View => "drop-view",
+                    Object::MaterializedView => "drop-materialized-view",
+                    Object::Sequence => "drop-sequence",
+                    Object::Schema => "drop-schema",
+                    Object::Function => "drop-function",
+                    Object::Trigger => "drop-trigger",
+                    Object::Policy => "drop-policy",
+                    Object::Rule => "drop-rule",
+                    Object::Statistics => "drop-statistics",
+                    Object::Publication => "drop-publication",
+                    _ => "drop-type",
+                };
+                Effect::new(key, span.clone(), &target(name))
+            }
+        })
+        .collect()
+}
+
+fn drop_table(name: &Name, cascade: bool, span: Span, world: &World) -> Effect {
+    let table = world.table(name);
+    let referencing = world.referencing(name);
+    if let Some(parent) = table.and_then(|table| table.parent.clone()) {
+        let default = world
+            .table(&parent)
+            .and_then(|table| table.default_partition.clone());
+        return match default {
+            Some(default) => Effect::new("drop-table.partition-default-exists", span, name)
+                .with("parent", &parent)
+                .with("default", &default),
+            None => Effect::new("drop-table.partition", span, name).with("parent", &parent),
+        };
+    }
+    if table.is_some_and(|table| table.is_partitioned) {
+        return Effect::new("drop-table.partitioned", span, name);
+    }
+    let references: Vec<Name> = table
+        .map(|table| table.references().cloned().collect())
+        .unwrap_or_default();
+    if !references.is_empty() {
+        return references
+            .iter()
+            .fold(Effect::new("drop-table.referencing", span, name), |effect, of| {
+                effect.with("referenced", of)
+            });
+    }
+    if cascade && !referencing.is_empty() {
+        let effect = Effect::new("drop-table.referenced-cascade", span, name);
+        return referencing
+            .iter()
+            .fold(effect, |effect, of| effect.with("source", &of.name));
+    }
+    let effect = Effect::new("drop-table", span, name);
+    if world.is_catalogue || world.is_new(name) {
+        effect
+    } else {
+        effect.unsure(format!(
+            "foreign keys of {name}: the tables that they point to are locked too"
+        ))
+    }
+}
+
+/// The table of an index; without a name where it is not known.
+fn index_table(name: &Name, world: &World) -> Name {
+    world
+        .index(name)
+        .map(|index| index.table.clone())
+        .unwrap_or_default()
+}
+
+fn relation_action(object: Object, name: &Name, action: &Action, world: &World) -> Option<Effect> {
+    let table = if object == Object::Index {
+        index_table(name, world)
+    } else {
+        name.clone()
+    };
+    let key = match (object, &action.kind) {
+        (Object::Index, ActionKind::Rename { .. }) => "rename-index",
+        (Object::Index, ActionKind::Other(words)) if words.starts_with("attach") => "attach-index",
+        (Object::Index, _) => "alter-index.options",
+        (Object::View, ActionKind::Rename { .. }) => "rename-view",
+        (Object::View, _) => "alter-view.owner",
+        (Object::MaterializedView, ActionKind::Rename { .. }) => "rename-materialized-view",
+        (Object::Sequence, ActionKind::Rename { .. }) => "rename-sequence",
+        (Object::Sequence, ActionKind::Other(words)) if words.starts_with("owned by") => {
+            "alter-sequence.owned-by"
+        }
+        (Object::Sequence, _) => "alter-sequence",
+        (Object::Schema, _) => "rename-schema",
+        (Object::Type, ActionKind::Rename { .. }) => "rename-type",
+        _ => return None,
+    };
+    Some(Effect::new(key, action.span.clone(), &table))
+}
+
+#[expect(clippy::too_many_lines, reason = "one line for each action: a list")]
+fn table_action(name: &Name, action: &Action, world: &World, is_utc: Option<bool>) -> Option<Effect> {
+    let effect = |key: &'static str| Effect::new(key, action.span.clone(), name);
+    let table = world.table(name);
+    let is_partitioned = table.is_some_and(|table| table.is_partitioned);
+    let knows = world.is_catalogue || table.is_some_and(|table| table.has_all_columns);
+    Some(match &action.kind {
+        ActionKind::AddColumn { column, .. } => add_column(effect, column, is_partitioned, world),
+        ActionKind::DropColumn { column, .. } => {
+            let references: Vec<Name> = table
+                .map(|table| {
+                    table
+                        .constraints
+                        .values()
+                        .filter_map(|it| match &it.kind {
+                            ConstraintKind::ForeignKey { columns, references }
+                                if columns.contains(column) =>
+                            {
+                                Some(references.clone())
+                            }
+                            _ => None,
+                        })
+                        .collect()
+                })
+                .unwrap_or_default();
+            let is_indexed = world
+                .indexes
+                .iter()
+                .any(|index| index.table.is(name) && index.columns.contains(column));
+            match references.is_empty() {
+                false => references
+                    .iter()
+                    .fold(effect("drop-column.foreign-key"), |effect, of| {
+                        effect.with("referenced", of)
+                    }),
+                true if is_indexed => effect("drop-column.indexed"),
+                true => effect("drop-column"),
+            }
+        }
+        ActionKind::RenameColumn { .. } => effect("rename-column"),
+        ActionKind::Rename { .. } => effect("rename-table"),
+        ActionKind::RenameConstraint { .. } => effect("rename-constraint"),
+        ActionKind::SetSchema { .. } => effect("set-schema"),
+        ActionKind::AlterType {
+            column,
+            type_name,
+            has_using,
+            has_collate,
+        } => {
+            let (key, unknown) =
+                column_type::key(name, column, type_name, *has_using, *has_collate, world, is_utc);
+            let mut effect = effect(key);
+            effect.unknown.extend(unknown);
+            effect
+        }
+        ActionKind::SetNotNull { column } => match table.is_some_and(|table| table.proves_not_null(column)) {
+            true => effect("set-not-null.proven"),
+            false if knows => effect("set-not-null"),
+            false => effect("set-not-null")
+                .unsure(format!("whether a valid check proves that {column} is not null")),
+        },
+        ActionKind::DropNotNull { .. } => effect("drop-not-null"),
+        ActionKind::SetDefault { .. } => effect("set-default"),
+        ActionKind::DropDefault { .. } => effect("drop-default"),
+        ActionKind::AddIdentity { .. } => effect("add-identity"),
+        ActionKind::DropIdentity { .. } => effect("drop-identity"),
+        ActionKind::DropExpression { .. } => effect("drop-expression"),
+        ActionKind::SetExpression { .. } => effect("set-expression"),
+        ActionKind::SetStatistics => effect("set-statistics"),
+        ActionKind::SetStorage => effect("set-storage"),
+        ActionKind::SetCompression => effect("set-compression"),
+        ActionKind::SetColumnOptions => effect("set-column-options"),
+        ActionKind::AddConstraint(constraint) => {
+            add_constraint(&effect, name, constraint, is_partitioned, world)
+        }
+        ActionKind::DropConstraint { name: constraint, .. } => match table
+            .and_then(|table| table.constraints.get(constraint))
+            .map(|it| &it.kind)
+        {
+            Some(ConstraintKind::ForeignKey { references, .. }) => {
+                effect("drop-constraint.foreign-key").with("referenced", references)
+            }
+            Some(ConstraintKind::Unique { .. } | ConstraintKind::Exclude) => effect("drop-constraint.unique"),
+            Some(ConstraintKind::PrimaryKey { .. }) => effect("drop-constraint.primary-key"),
+            Some(_) => effect("drop-constraint.check"),
+            None if looks_like_foreign_key(constraint) => effect("drop-constraint.foreign-key")
+                .unsure(format!("which table {constraint} points to; it is locked too")),
+            None => {
+                effect("drop-constraint.check").unsure(format!("what kind of constraint {constraint} is"))
+            }
+        },
+        ActionKind::ValidateConstraint { name: constraint } => match table
+            .and_then(|table| table.constraints.get(constraint))
+            .map(|it| &it.kind)
+        {
+            Some(ConstraintKind::ForeignKey { references, .. }) => {
+                effect("validate.foreign-key").with("referenced", references)
+            }
+            Some(ConstraintKind::NotNull(_)) => effect("validate.not-null"),
+            Some(_) => effect("validate.check"),
+            None => effect("validate.foreign-key").unsure(format!("what kind of constraint {constraint} is")),
+        },
+        ActionKind::AlterConstraint {
+            not_enforced: true, ..
+        } => effect("alter-constraint.not-enforced"),
+        ActionKind::AlterConstraint { enforced: true, .. } => effect("validate.foreign-key"),
+        ActionKind::AlterConstraint { .. } => effect("alter-constraint"),
+        ActionKind::AttachPartition { partition } => attach(&effect, name, partition, world),
+        ActionKind::DetachPartition {
+            partition,
+            concurrently,
+            finalize,
+        } => {
+            let default = table.and_then(|table| table.default_partition.clone());
+            match (concurrently | finalize, default) {
+                (true, _) => effect("detach-partition.concurrently").with("partition", partition),
+                (false, Some(default)) => effect("detach-partition.default-exists")
+                    .with("partition", partition)
+                    .with("default", &default),
+                (false, None) => effect("detach-partition").with("partition", partition),
+            }
+        }
+        ActionKind::Inherit { parent } => effect("inherit").with("parent", parent),
+        ActionKind::NoInherit { parent } => effect("no-inherit").with("parent", parent),
+        ActionKind::SetOptions { names } => match names.first().map(String::as_str) {
+            Some(first) if first.starts_with("autovacuum") => effect("set-options.autovacuum"),
+            Some("toast_tuple_target") => effect("set-options.toast"),
+            _ => effect("set-options.fillfactor"),
+        },
+        ActionKind::SetUnlogged => effect("set-unlogged"),
+        ActionKind::SetLogged => effect("set-logged"),
+        ActionKind::SetTablespace => effect("set-tablespace"),
+        ActionKind::SetAccessMethod => effect("set-access-method"),
+        ActionKind::ClusterOn => effect("cluster-on"),
+        ActionKind::ReplicaIdentity { .. } => effect("replica-identity"),
+        ActionKind::EnableRowSecurity => effect("enable-row-security"),
+        ActionKind::DisableRowSecurity => effect("disable-row-security"),
+        ActionKind::ForceRowSecurity => effect("force-row-security"),
+        ActionKind::OwnerTo => effect("owner"),
+        ActionKind::EnableTrigger => effect("enable-trigger"),
+        ActionKind::DisableTrigger => effect("disable-trigger"),
+        ActionKind::Rule => effect("disable-rule"),
+        ActionKind::Other(_) => return None,
+    })
+}
+
+/// By the names that the server, Rails and Django give.
+fn looks_like_foreign_key(constraint: &str) -> bool {
+    constraint.ends_with("_fkey")
+        || constraint.starts_with("fk_")
+        || constraint.contains("_fk_")
+        || constraint.ends_with("_fk")
+}
+
+fn add_column(
+    effect: impl Fn(&'static str) -> Effect,
+    column: &crate::ir::Column,
+    is_partitioned: bool,
+    world: &World,
+) -> Effect {
+    let mut references = None;
+    let (mut is_unique, mut is_primary, mut has_check) = (false, false, false);
+    for constraint in &column.constraints {
+        match &constraint.kind {
+            ConstraintKind::ForeignKey { references: of, .. } => references = Some(of),
+            ConstraintKind::Unique { .. } => is_unique = true,
+            ConstraintKind::PrimaryKey { .. } => is_primary = true,
+            ConstraintKind::Check(_) => has_check = true,
+            _ => {}
+        }
+    }
+    let default = column.default.as_ref().filter(|default| !default.is_null);
+    let domain = world.domains.get(&column.type_name.base);
+    let volatile =
+        default.is_some_and(|default| default.calls.iter().any(|call| is_volatile(call) != Some(false)));
+    let mut made = match () {
+        () if is_primary => effect("add-column.primary-key"),
+        () if column.type_name.is_serial() => effect("add-column.serial"),
+        () if column.is_identity => effect("add-column.identity"),
+        () if column.generated == Some(Generated::Stored) => effect("add-column.generated-stored"),
+        () if column.generated == Some(Generated::Virtual) => effect("add-column.generated-virtual"),
+        () if volatile => {
+            let strangers: Vec<&String> = default
+                .iter()
+                .flat_map(|default| &default.calls)
+                .filter(|call| is_volatile(call).is_none())
+                .collect();
+            match strangers.first() {
+                Some(call) => effect("add-column.volatile-default")
+                    .unsure(format!("whether the function {call} is volatile")),
+                None => effect("add-column.volatile-default"),
+            }
+        }
+        () if domain == Some(&true) && default.is_some() => effect("add-column.constrained-domain-default"),
+        () if domain == Some(&true) => effect("add-column.constrained-domain"),
+        () if is_unique => effect("add-column.unique"),
+        () if references.is_some() && default.is_some() => effect("add-column.references-default"),
+        () if references.is_some() => effect("add-column.references"),
+        () if has_check && default.is_some() => effect("add-column.check-default"),
+        () if has_check => effect("add-column.check"),
+        () if column.is_not_null && default.is_none() => effect("add-column.not-null"),
+        () if column.is_not_null => effect("add-column.not-null-default"),
+        () if default.is_some_and(|default| !default.calls.is_empty()) => effect("add-column.stable-default"),
+        () if default.is_some() => effect("add-column.default"),
+        () if is_partitioned => effect("add-column.partitioned"),
+        () if domain == Some(&false) => effect("add-column.domain"),
+        () => effect("add-column"),
+    };
+    if let Some(of) = references {
+        made = made.with("referenced", of);
+    }
+    made
+}
+
+fn add_constraint(
+    effect: &dyn Fn(&'static str) -> Effect,
+    table: &Name,
+    constraint: &Constraint,
+    is_partitioned: bool,
+    world: &World,
+) -> Effect {
+    match &constraint.kind {
+        ConstraintKind::Check(_) if constraint.is_not_valid => effect("add-check.not-valid"),
+        ConstraintKind::Check(_) if is_partitioned => effect("add-check.partitioned"),
+        ConstraintKind::Check(_) => effect("add-check"),
+        ConstraintKind::ForeignKey { references, .. } => {
+            let key = match (constraint.is_not_valid, is_partitioned) {
+                (true, _) => "add-foreign-key.not-valid",
+                (false, true) => "add-foreign-key.partitioned",
+                (false, false) => "add-foreign-key",
+            };
+            effect(key).with("referenced", references)
+        }
+        ConstraintKind::Unique {
+            using_index: Some(_), ..
+        } => effect("add-unique.using-index"),
+        ConstraintKind::Unique { .. } => effect("add-unique"),
+        ConstraintKind::PrimaryKey { columns, using_index } => {
+            let index = using_index.as_ref().and_then(|index| {
+                world.index(&Name {
+                    schema: table.schema.clone(),
+                    name: index.clone(),
+                    span: 0..0,
+                })
+            });
+            let columns = if columns.is_empty() {
+                index.map(|index| index.columns.clone()).unwrap_or_default()
+            } else {
+                columns.clone()
+            };
+            let facts = world.table(table);
+            let is_proven = |column: &String| {
+                facts.is_some_and(|facts| {
+                    facts.columns.get(column).is_some_and(|it| it.is_not_null)
+                        || facts.proves_not_null(column)
+                })
+            };
+            let all_proven = !columns.is_empty() && columns.iter().all(is_proven);
+            let doubt = || format!("whether the columns of the key of {table} are not null already");
+            let knows = world.is_catalogue || facts.is_some_and(|facts| facts.has_all_columns);
+            let made = match (using_index.is_some(), all_proven) {
+                (true, true) => effect("add-primary-key.using-index"),
+                (true, false) => effect("add-primary-key.using-index-nullable"),
+                (false, true) => effect("add-primary-key"),
+                (false, false) => effect("add-primary-key.nullable"),
+            };
+            if all_proven || knows {
+                made
+            } else {
+                made.unsure(doubt())
+            }
+        }
+        ConstraintKind::Exclude => effect("add-exclude"),
+        ConstraintKind::NotNull(_) if constraint.is_not_valid => effect("add-not-null.not-valid"),
+        ConstraintKind::NotNull(_) => effect("add-not-null"),
+    }
+}
+
+fn attach(effect: &dyn Fn(&'static str) -> Effect, parent: &Name, partition: &Name, world: &World) -> Effect {
+    let is_proven = |name: &Name| {
+        world.table(name).is_some_and(|table| {
+            table
+                .constraints
+                .values()
+                .any(|it| it.is_valid && matches!(it.kind, ConstraintKind::Check(_)))
+        })
+    };
+    let default = world
+        .table(parent)
+        .and_then(|table| table.default_partition.clone());
+    match default {
+        Some(default) if is_proven(partition) && is_proven(&default) => {
+            effect("attach-partition.default-proven")
+                .with("partition", partition)
+                .with("default", &default)
+        }
+        Some(default) => effect("attach-partition.default-exists")
+            .with("partition", partition)
+            .with("default", &default),
+        None if is_proven(partition) => effect("attach-partition.proven").with("partition", partition),
+        None => {
+            let made = effect("attach-partition").with("partition", partition);
+            match world.is_catalogue || world.is_new(partition) {
+                true => made,
+                false => made.unsure(format!("whether a valid check of {partition} implies its bounds, and whether {parent} has a default partition")),
+            }
+        }
+    }
+}

@@ -15,8 +15,15 @@ pub(super) fn table(node: &Node<'_>) -> CreateTable {
         is_as: node.kind() == S::CREATE_TABLE_AS,
         ..CreateTable::default()
     };
-    let head = node.source().get(..40.min(node.source().len())).unwrap_or_default().to_ascii_lowercase();
-    made.is_temporary = head.split_whitespace().take(4).any(|word| matches!(word, "temp" | "temporary"));
+    let head = node
+        .source()
+        .get(..40.min(node.source().len()))
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    made.is_temporary = head
+        .split_whitespace()
+        .take(4)
+        .any(|word| matches!(word, "temp" | "temporary"));
     made.is_unlogged = head.split_whitespace().take(3).any(|word| word == "unlogged");
     if let Some(of) = node.child(S::PARTITION_OF) {
         made.partition_of = Some(of.name_of(S::TABLE_NAME_REF));
@@ -40,7 +47,11 @@ pub(super) fn table(node: &Node<'_>) -> CreateTable {
 
 pub(super) fn column(node: &Node<'_>) -> Column {
     let name = node.name_of(S::COLUMN_NAME).name;
-    let mut made = Column { name: name.clone(), span: node.span(), ..Column::default() };
+    let mut made = Column {
+        name: name.clone(),
+        span: node.span(),
+        ..Column::default()
+    };
     for child in node.children() {
         match child.kind() {
             S::COLUMN_NAME | S::IF_NOT_EXISTS | S::COLLATE => {}
@@ -77,24 +88,43 @@ pub(super) fn constraint(node: &Node<'_>, column: Option<&str>) -> Option<Constr
         let list = node.find(S::CONSTRAINT_COLUMN_REF_LIST);
         list.map_or_else(own, |list| list.columns())
     };
-    let using_index = || node.child(S::USING_INDEX_NAME).map(|using| using.name_of(S::INDEX_REF).name);
+    let using_index = || {
+        node.child(S::USING_INDEX_NAME)
+            .map(|using| using.name_of(S::INDEX_REF).name)
+    };
     let kind = match node.kind() {
         S::CHECK_CONSTRAINT => {
-            let inner = node.children().find(|child| !matches!(child.kind(), S::CONSTRAINT_NAME_CLAUSE | S::NOT_VALID));
+            let inner = node
+                .children()
+                .find(|child| !matches!(child.kind(), S::CONSTRAINT_NAME_CLAUSE | S::NOT_VALID));
             ConstraintKind::Check(inner.map(|node| node.expression()).unwrap_or_default())
         }
         S::FOREIGN_KEY_CONSTRAINT => ConstraintKind::ForeignKey {
-            columns: node.child(S::FOREIGN_KEY_COLUMN_LIST).map(|list| list.columns()).unwrap_or_default(),
+            columns: node
+                .child(S::FOREIGN_KEY_COLUMN_LIST)
+                .map(|list| list.columns())
+                .unwrap_or_default(),
             references: node.name_of(S::TABLE_NAME_REF),
         },
-        S::REFERENCES_CONSTRAINT => ConstraintKind::ForeignKey { columns: own(), references: node.name_of(S::TABLE_NAME_REF) },
-        S::UNIQUE_CONSTRAINT => ConstraintKind::Unique { columns: listed(), using_index: using_index() },
-        S::PRIMARY_KEY_CONSTRAINT => ConstraintKind::PrimaryKey { columns: listed(), using_index: using_index() },
+        S::REFERENCES_CONSTRAINT => ConstraintKind::ForeignKey {
+            columns: own(),
+            references: node.name_of(S::TABLE_NAME_REF),
+        },
+        S::UNIQUE_CONSTRAINT => ConstraintKind::Unique {
+            columns: listed(),
+            using_index: using_index(),
+        },
+        S::PRIMARY_KEY_CONSTRAINT => ConstraintKind::PrimaryKey {
+            columns: listed(),
+            using_index: using_index(),
+        },
         S::EXCLUDE_CONSTRAINT => ConstraintKind::Exclude,
         S::NOT_NULL_CONSTRAINT => ConstraintKind::NotNull(node.name_of(S::COLUMN_NAME_REF).name),
         _ => return None,
     };
-    let name = node.child(S::CONSTRAINT_NAME_CLAUSE).map(|clause| clause.name_of(S::CONSTRAINT_NAME).name);
+    let name = node
+        .child(S::CONSTRAINT_NAME_CLAUSE)
+        .map(|clause| clause.name_of(S::CONSTRAINT_NAME).name);
     let not_valid = node.child(S::NOT_VALID);
     let text = node.source();
     let mut definition = match node.child(S::CONSTRAINT_NAME_CLAUSE) {
@@ -106,7 +136,13 @@ pub(super) fn constraint(node: &Node<'_>, column: Option<&str>) -> Option<Constr
     {
         definition = head.trim_end().to_owned();
     }
-    Some(Constraint { name, span: node.span(), kind, is_not_valid: not_valid.is_some(), definition })
+    Some(Constraint {
+        name,
+        span: node.span(),
+        kind,
+        is_not_valid: not_valid.is_some(),
+        definition,
+    })
 }
 
 pub(super) fn index(node: &Node<'_>) -> CreateIndex {
@@ -116,19 +152,29 @@ pub(super) fn index(node: &Node<'_>) -> CreateIndex {
     let items = node.child(S::PARTITION_ITEM_LIST);
     let columns = items
         .map(|list| {
-            let plain = list.all(S::PARTITION_ITEM).filter_map(|item| item.children().next());
-            plain.filter(|first| first.kind() == S::NAME_REF).map(|first| first.name().name).collect()
+            let plain = list
+                .all(S::PARTITION_ITEM)
+                .filter_map(|item| item.children().next());
+            plain
+                .filter(|first| first.kind() == S::NAME_REF)
+                .map(|first| first.name().name)
+                .collect()
         })
         .unwrap_or_default();
     CreateIndex {
-        name: name.map(|index| Name { schema: table.schema.clone(), ..index }),
+        name: name.map(|index| Name {
+            schema: table.schema.clone(),
+            ..index
+        }),
         is_only: table_node.as_ref().is_some_and(|node| node.has(S::ONLY_KW)),
         is_unique: node.has(S::UNIQUE_KW),
         is_concurrent: node.has(S::CONCURRENTLY_KW),
         if_not_exists: node.has(S::IF_NOT_EXISTS),
         columns,
         after_index: node.end_of(S::INDEX_KW),
-        definition: table_node.map(|table| node.source_after(&table)).unwrap_or_default(),
+        definition: table_node
+            .map(|table| node.source_after(&table))
+            .unwrap_or_default(),
         table,
     }
 }

@@ -17,9 +17,15 @@ pub(super) fn statement(text: &str, offset: usize) -> Kind {
     }
     let parse = SourceFile::parse(text);
     if let Some(error) = parse.errors().first() {
-        return Kind::NotEvaluated { why: format!("it cannot be read: {}", error.message()) };
+        return Kind::NotEvaluated {
+            why: format!("it cannot be read: {}", error.message()),
+        };
     }
-    let root = Node { syntax: parse.syntax_node(), text, offset };
+    let root = Node {
+        syntax: parse.syntax_node(),
+        text,
+        offset,
+    };
     let Some(node) = root.children().find(|node| node.kind() != SyntaxKind::EMPTY_STMT) else {
         return Kind::Harmless("nothing");
     };
@@ -29,10 +35,21 @@ pub(super) fn statement(text: &str, offset: usize) -> Kind {
 /// `insert into t (…) values …` of a dump.
 fn rows(text: &str) -> Option<Kind> {
     let head: String = text.chars().take(400).collect();
-    let mut words = head.split(|c: char| c.is_whitespace() || c == '(').filter(|word| !word.is_empty());
-    let is_insert = words.next()?.eq_ignore_ascii_case("insert") && words.next()?.eq_ignore_ascii_case("into");
+    let mut words = head
+        .split(|c: char| c.is_whitespace() || c == '(')
+        .filter(|word| !word.is_empty());
+    let is_insert =
+        words.next()?.eq_ignore_ascii_case("insert") && words.next()?.eq_ignore_ascii_case("into");
     let path = words.next().filter(|_| is_insert)?;
     let mut parts: Vec<String> = path.split('.').map(super::node::folded).collect();
     let name = parts.pop()?;
-    Some(Kind::Insert { table: Name { schema: parts.pop(), name, span: 0..0 }, columns: Vec::new(), from_query: false })
+    Some(Kind::Insert {
+        table: Name {
+            schema: parts.pop(),
+            name,
+            span: 0..0,
+        },
+        columns: Vec::new(),
+        from_query: false,
+    })
 }

@@ -18,7 +18,11 @@ impl<'a> Node<'a> {
     }
 
     fn of(&self, syntax: SyntaxNode) -> Node<'a> {
-        Node { syntax, text: self.text, offset: self.offset }
+        Node {
+            syntax,
+            text: self.text,
+            offset: self.offset,
+        }
     }
 
     /// Its bytes within the statement, without blanks around.
@@ -70,12 +74,17 @@ impl<'a> Node<'a> {
 
     /// A word that stands directly in it.
     pub(super) fn token(&self, kind: SyntaxKind) -> Option<SyntaxToken> {
-        self.syntax.children_with_tokens().filter_map(SyntaxElement::into_token).find(|token| token.kind() == kind)
+        self.syntax
+            .children_with_tokens()
+            .filter_map(SyntaxElement::into_token)
+            .find(|token| token.kind() == kind)
     }
 
     /// Where the word ends, in the file.
     pub(super) fn end_of(&self, kind: SyntaxKind) -> usize {
-        self.token(kind).map_or(self.span().end, |token| usize::from(token.text_range().end()) + self.offset)
+        self.token(kind).map_or(self.span().end, |token| {
+            usize::from(token.text_range().end()) + self.offset
+        })
     }
 
     /// All words in it, whatever they are part of, without blanks and comments.
@@ -97,15 +106,24 @@ impl<'a> Node<'a> {
                 _ if !is_dot => break,
                 _ => {
                     let range = token.text_range();
-                    parts.push((folded(token.text()), usize::from(range.start())..usize::from(range.end())));
+                    parts.push((
+                        folded(token.text()),
+                        usize::from(range.start())..usize::from(range.end()),
+                    ));
                     is_dot = false;
                 }
             }
         }
-        let Some((name, last)) = parts.pop() else { return Name::default() };
+        let Some((name, last)) = parts.pop() else {
+            return Name::default();
+        };
         let start = parts.first().map_or(last.start, |(_, span)| span.start);
         let schema = parts.pop().map(|(schema, _)| schema);
-        Name { schema, name, span: start + self.offset..last.end + self.offset }
+        Name {
+            schema,
+            name,
+            span: start + self.offset..last.end + self.offset,
+        }
     }
 
     /// The name of the first child of this kind, or an empty one.
@@ -120,7 +138,9 @@ impl<'a> Node<'a> {
 
     /// The columns in a list.
     pub(super) fn columns(&self) -> Vec<String> {
-        self.all(SyntaxKind::COLUMN_NAME_REF).map(|child| child.name().name).collect()
+        self.all(SyntaxKind::COLUMN_NAME_REF)
+            .map(|child| child.name().name)
+            .collect()
     }
 
     pub(super) fn expression(&self) -> Expression {
@@ -134,7 +154,12 @@ impl<'a> Node<'a> {
                         calls.push(callee.name().name);
                     }
                 }
-                SyntaxKind::NAME_REF if node.syntax.parent().is_none_or(|parent| parent.kind() != SyntaxKind::CALL_EXPR) => {
+                SyntaxKind::NAME_REF
+                    if node
+                        .syntax
+                        .parent()
+                        .is_none_or(|parent| parent.kind() != SyntaxKind::CALL_EXPR) =>
+                {
                     columns.push(node.name().name);
                 }
                 _ => {}
@@ -143,7 +168,15 @@ impl<'a> Node<'a> {
         // Functions without parentheses.
         for token in self.tokens() {
             let word = token.text().to_ascii_lowercase();
-            if matches!(word.as_str(), "current_timestamp" | "current_date" | "localtimestamp" | "current_time" | "localtime" | "current_user") {
+            if matches!(
+                word.as_str(),
+                "current_timestamp"
+                    | "current_date"
+                    | "localtimestamp"
+                    | "current_time"
+                    | "localtime"
+                    | "current_user"
+            ) {
                 calls.push(word);
             }
         }
@@ -162,7 +195,10 @@ impl<'a> Node<'a> {
 /// `x is not null and y is not null` proves it for both. Anything else in parentheses or with `or` proves nothing here.
 fn not_null_parts(source: &str) -> Vec<String> {
     let lower = source.trim().to_ascii_lowercase();
-    let inner = lower.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')).unwrap_or(&lower);
+    let inner = lower
+        .strip_prefix('(')
+        .and_then(|rest| rest.strip_suffix(')'))
+        .unwrap_or(&lower);
     if inner.split_whitespace().any(|word| word == "or") || inner.contains('\'') {
         return Vec::new();
     }
@@ -170,9 +206,16 @@ fn not_null_parts(source: &str) -> Vec<String> {
         .split(" and ")
         .filter_map(|part| {
             let part = part.trim().trim_start_matches('(').trim_end_matches(')').trim();
-            let column = part.strip_suffix("null")?.trim_end().strip_suffix("not")?.trim_end().strip_suffix("is")?;
+            let column = part
+                .strip_suffix("null")?
+                .trim_end()
+                .strip_suffix("not")?
+                .trim_end()
+                .strip_suffix("is")?;
             let column = column.trim();
-            let is_name = column.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '"'));
+            let is_name = column
+                .chars()
+                .all(|c| c.is_alphanumeric() || matches!(c, '_' | '"'));
             (is_name && !column.is_empty()).then(|| column.trim_matches('"').to_owned())
         })
         .collect()
@@ -189,7 +232,10 @@ pub(super) fn folded(word: &str) -> String {
 /// The value of a string constant; other words as they are.
 pub(super) fn literal(text: &str) -> String {
     let text = text.trim();
-    let inner = text.trim_start_matches(['e', 'E']).strip_prefix('\'').and_then(|rest| rest.strip_suffix('\''));
+    let inner = text
+        .trim_start_matches(['e', 'E'])
+        .strip_prefix('\'')
+        .and_then(|rest| rest.strip_suffix('\''));
     inner.map_or_else(|| text.to_owned(), |inner| inner.replace("''", "'"))
 }
 
@@ -212,7 +258,11 @@ pub(super) fn type_name(node: &Node<'_>) -> TypeName {
         }
     }
     let is_path = words.iter().any(|word| word == ".");
-    let base = if is_path { base.pop().unwrap_or_default() } else { base.join(" ") };
+    let base = if is_path {
+        base.pop().unwrap_or_default()
+    } else {
+        base.join(" ")
+    };
     let base = match base.as_str() {
         "int" | "integer" => "int4",
         "bigint" => "int8",
@@ -238,5 +288,10 @@ pub(super) fn type_name(node: &Node<'_>) -> TypeName {
         other => other,
     }
     .to_owned();
-    TypeName { base, modifiers, is_array, span: node.span() }
+    TypeName {
+        base,
+        modifiers,
+        is_array,
+        span: node.span(),
+    }
 }
