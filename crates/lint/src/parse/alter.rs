@@ -46,15 +46,17 @@ fn action(node: &Node<'_>, object: Object) -> Option<ActionKind> {
             from: word(S::CONSTRAINT_NAME_REF),
             to: word(S::CONSTRAINT_NAME),
         },
-        S::TABLE_RENAME_TO | S::INDEX_RENAME_TO | S::VIEW_RENAME_TO | S::SEQUENCE_RENAME_TO => {
-            ActionKind::Rename {
-                to: node
-                    .children()
-                    .last()
-                    .map(|child| child.name().name)
-                    .unwrap_or_default(),
-            }
-        }
+        S::TABLE_RENAME_TO
+        | S::TYPE_RENAME_TO
+        | S::INDEX_RENAME_TO
+        | S::VIEW_RENAME_TO
+        | S::SEQUENCE_RENAME_TO => ActionKind::Rename {
+            to: node
+                .children()
+                .last()
+                .map(|child| child.name().name)
+                .unwrap_or_default(),
+        },
         S::SET_SCHEMA => ActionKind::SetSchema {
             schema: word(S::SCHEMA_REF),
         },
