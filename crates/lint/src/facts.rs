@@ -157,14 +157,32 @@ impl Fact {
         self.scans.as_ref().is_some_and(|scans| scans.contains(&role))
     }
 
-    /// Locks in words: `access exclusive on the table, share on its index`.
+    /// Locks in words: `access exclusive on the table, share row exclusive on the referenced table`. Those of indexes and TOAST are said
+    /// only where they stop more than the table's own.
     pub fn locks_in_words(&self) -> String {
-        let words: Vec<String> = self
-            .locks
-            .iter()
-            .filter(|(role, _)| !role.starts_with("new"))
-            .map(|(role, mode)| format!("{mode} on the {}", role.replace('.', "'s ")))
-            .collect();
+        let mut words = Vec::new();
+        for (role, mode) in &self.locks {
+            let (of, part) = role.split_once('.').unwrap_or((role, ""));
+            let relation = match of {
+                "new" => continue,
+                "table" => "the table",
+                "referenced" => "the referenced table",
+                "referencing" => "the tables that reference it",
+                "partition" => "the partition",
+                "default" => "the default partition",
+                "parent" => "the parent",
+                "source" => "the tables that it reads",
+                "user" => "the tables that use it",
+                other => other,
+            };
+            match part {
+                "" => words.push(format!("{mode} on {relation}")),
+                part if self.lock(of) < Some(*mode) && mode.blocks_writes() => {
+                    words.push(format!("{mode} on the {part} of {relation}"))
+                }
+                _ => {}
+            }
+        }
         if words.is_empty() {
             "no lock on a table".to_owned()
         } else {

@@ -421,7 +421,7 @@ fn finding(
         file: source.path.to_owned(),
         span: hit.span,
         what: hit.what,
-        why: hit.why.unwrap_or_else(|| rule.code.hint.to_owned()),
+        why: hit.why.unwrap_or_else(|| rule.why()),
         safe_way: hit.safe_way,
         evidence,
         unknown,

@@ -58,7 +58,7 @@ pub(super) fn sift(
                 file: source.path.to_owned(),
                 span: allow.span.clone(),
                 what,
-                why: unused_allow::RULE.code.hint.to_owned(),
+                why: unused_allow::RULE.why(),
                 safe_way: "Take it out, or say why it stands there.".to_owned(),
                 evidence: Vec::new(),
                 unknown: Vec::new(),

@@ -1,4 +1,5 @@
 //! Lint against real servers.
 
 mod facts;
+mod live;
 mod measure;
