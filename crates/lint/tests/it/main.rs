@@ -3,3 +3,5 @@
 mod facts;
 mod live;
 mod measure;
+mod rivals;
+mod torn;
