@@ -14,6 +14,7 @@ mod explain;
 mod faults;
 mod hooks;
 mod life;
+mod linting;
 mod manual;
 mod migrations;
 mod monitoring;
