@@ -16,6 +16,7 @@ use super::{Context, DONE};
 use crate::args::{Dialect, Format, Level, Lint};
 use crate::fault::USAGE;
 use crate::output::lint::{self as shown, Judged};
+use crate::output::text::hang;
 
 /// Findings at or above the level.
 const FOUND: u8 = 1;
@@ -237,18 +238,20 @@ fn write_plans(
     let mut is_whole = true;
     for (source, path, plan, text) in &plans {
         std::fs::write(path, text).map_err(|error| failed(path, error))?;
-        context.output.data(&format!(
-            "{}  {} operations; `corridor migration plan {}` shows them",
-            path.display(),
-            plan.definition.operations.len(),
-            path.display()
+        let count = plan.definition.operations.len();
+        let some = if count == 1 { "operation" } else { "operations" };
+        context.output.data(&hang(
+            "",
+            &format!(
+                "{}: {count} {some}; `corridor migration plan` shows them",
+                path.display()
+            ),
         ))?;
         for (span, why) in &plan.left {
             is_whole = false;
             let line = source.text[..span.start].matches('\n').count() + 1;
-            context
-                .output
-                .data(&format!("  {}:{line} is not in it: {why}", source.path))?;
+            let text = format!("{}:{line} is not in it: {why}", source.path);
+            context.output.data(&hang("  ", &text))?;
         }
     }
     Ok(if is_whole { DONE } else { FOUND })

@@ -6,7 +6,8 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use corridor_lint::finding::{Class, Finding, Severity};
 use serde::Serialize;
 
-use super::text::{Paint, harmless, paint};
+use super::WIDTH;
+use super::text::{Paint, harmless, paint, wrap};
 
 pub(crate) use feed::{github, gitlab, sarif};
 
@@ -68,7 +69,7 @@ fn class(class: Class) -> &'static str {
 /// For people.
 pub(crate) fn tty(files: &[Judged], findings: &[Finding], statements: usize) -> String {
     // Paint is taken off on the way out, where it is not wanted.
-    let renderer = Renderer::styled();
+    let renderer = Renderer::styled().term_width(WIDTH);
     let mut shown = String::new();
     for finding in findings {
         let Some(file) = file(files, finding) else {
@@ -81,24 +82,27 @@ pub(crate) fn tty(files: &[Judged], findings: &[Finding], statements: usize) -> 
         };
         let source = safe_source(&file.text);
         let path = harmless(&file.path);
-        let what = harmless(&finding.what);
+        let what = wrapped(&finding.what, "warning[LNT-001]: ".len());
         let label = class(finding.rule.class);
         let snippet = Snippet::source(source.as_str()).path(path.as_str()).annotation(
             AnnotationKind::Primary
                 .span(carets(&file.text, finding))
                 .label(label),
         );
+        // ` 123 = note: `: the width of the number of the line, and the words of the label.
+        let (line, _) = file.place(finding.span.end);
+        let margin = line.to_string().len() + " = note: ".len();
         let evidence: Vec<String> = finding
             .evidence
             .iter()
-            .map(|it| harmless(&format!("{}: {} ({})", it.name, it.text, it.source)))
+            .map(|it| wrapped(&format!("{}: {} ({})", it.name, it.text, it.source), margin))
             .collect();
         let unknown: Vec<String> = finding
             .unknown
             .iter()
-            .map(|it| harmless(&format!("not known: {it}")))
+            .map(|it| wrapped(&format!("not known: {it}"), margin))
             .collect();
-        let (why, way) = (harmless(&finding.why), harmless(&finding.safe_way));
+        let (why, way) = (wrapped(&finding.why, margin), wrapped(&finding.safe_way, margin));
         let mut group =
             Group::with_title(level.primary_title(what.as_str()).id(finding.rule.code.id)).element(snippet);
         for text in evidence.iter().chain(&unknown) {
@@ -113,6 +117,11 @@ pub(crate) fn tty(files: &[Judged], findings: &[Finding], statements: usize) -> 
     }
     shown.push_str(&summary(files, findings, statements));
     shown
+}
+
+/// Lines that stand behind a label of `margin` columns.
+fn wrapped(text: &str, margin: usize) -> String {
+    wrap(&harmless(text), WIDTH.saturating_sub(margin)).join("\n")
 }
 
 fn summary(files: &[Judged], findings: &[Finding], statements: usize) -> String {
@@ -142,7 +151,7 @@ fn summary(files: &[Judged], findings: &[Finding], statements: usize) -> String 
         .map(|(severity, name, how)| paint(how, &some(count(severity), name)))
         .collect();
     format!(
-        "{judged}: {}. `corridor explain CODE` shows the page behind each.",
+        "{judged}: {}\n`corridor explain CODE` shows the page behind each.",
         parts.join(", ")
     )
 }
