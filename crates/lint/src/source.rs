@@ -173,7 +173,7 @@ impl Runner {
                 let (forward, _) = sections(text, "-- +goose up", "-- +goose down");
                 let says_no = text
                     .lines()
-                    .any(|line| line.trim().to_ascii_lowercase() == "-- +goose no transaction");
+                    .any(|line| line.trim().eq_ignore_ascii_case("-- +goose no transaction"));
                 Reading {
                     forward,
                     ..reading(!says_no)

@@ -25,21 +25,17 @@ mod tests {
 
     #[test]
     fn it_fires() {
-        for sql in [
+        fires(&RULE, &[
             "alter table t add column x int not null",
-        ] {
-            fires(&RULE, sql);
-        }
+        ]);
     }
 
     #[test]
     fn near_misses_pass() {
-        for sql in [
+        passes(&RULE, &[
             "alter table t add column x int not null default 0",
             "alter table t add column x int",
             "create table t (a int); alter table t add column x int not null",
-        ] {
-            passes(&RULE, sql);
-        }
+        ]);
     }
 }

@@ -27,23 +27,19 @@ mod tests {
 
     #[test]
     fn it_fires() {
-        for sql in [
+        fires(&RULE, &[
             "alter table t add column x int unique",
             "alter table t add column x int default 1 check (x > 0)",
             "alter table t add column x int default 1 references r",
-        ] {
-            fires(&RULE, sql);
-        }
+        ]);
     }
 
     #[test]
     fn near_misses_pass() {
-        for sql in [
+        passes(&RULE, &[
             "alter table t add column x int references r",
             "alter table t add column x int default 5",
             "create table t (a int); alter table t add column x int unique",
-        ] {
-            passes(&RULE, sql);
-        }
+        ]);
     }
 }

@@ -31,20 +31,16 @@ mod tests {
 
     #[test]
     fn it_fires() {
-        for sql in [
+        fires(&RULE, &[
             "alter table e attach partition p for values from (1) to (2)",
-        ] {
-            fires(&RULE, sql);
-        }
+        ]);
     }
 
     #[test]
     fn near_misses_pass() {
-        for sql in [
+        passes(&RULE, &[
             "create table p (k int); alter table e attach partition p for values from (1) to (2)",
             "alter table p add constraint c check (k is not null and k >= 1 and k < 2) not valid; alter table p validate constraint c; alter table e attach partition p for values from (1) to (2)",
-        ] {
-            passes(&RULE, sql);
-        }
+        ]);
     }
 }

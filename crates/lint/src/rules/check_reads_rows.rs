@@ -30,21 +30,17 @@ mod tests {
 
     #[test]
     fn it_fires() {
-        for sql in [
+        fires(&RULE, &[
             "alter table t add constraint c check (a > 0)",
-        ] {
-            fires(&RULE, sql);
-        }
+        ]);
     }
 
     #[test]
     fn near_misses_pass() {
-        for sql in [
+        passes(&RULE, &[
             "alter table t add constraint c check (a > 0) not valid",
             "create table t (a int); alter table t add check (a > 0)",
             "alter table t validate constraint c",
-        ] {
-            passes(&RULE, sql);
-        }
+        ]);
     }
 }

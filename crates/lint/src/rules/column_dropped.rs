@@ -27,20 +27,16 @@ mod tests {
 
     #[test]
     fn it_fires() {
-        for sql in [
+        fires(&RULE, &[
             "alter table t drop column a",
             "alter table t drop column if exists a cascade",
-        ] {
-            fires(&RULE, sql);
-        }
+        ]);
     }
 
     #[test]
     fn near_misses_pass() {
-        for sql in [
+        passes(&RULE, &[
             "create table t (a int, b int); alter table t drop column a",
-        ] {
-            passes(&RULE, sql);
-        }
+        ]);
     }
 }

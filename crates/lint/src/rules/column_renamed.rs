@@ -27,20 +27,16 @@ mod tests {
 
     #[test]
     fn it_fires() {
-        for sql in [
+        fires(&RULE, &[
             "alter table t rename column a to b",
             "alter table t rename a to b",
-        ] {
-            fires(&RULE, sql);
-        }
+        ]);
     }
 
     #[test]
     fn near_misses_pass() {
-        for sql in [
+        passes(&RULE, &[
             "create table t (a int); alter table t rename column a to b",
-        ] {
-            passes(&RULE, sql);
-        }
+        ]);
     }
 }

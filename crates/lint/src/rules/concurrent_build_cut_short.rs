@@ -31,22 +31,18 @@ mod tests {
 
     #[test]
     fn it_fires() {
-        for sql in [
+        fires(&RULE, &[
             "set lock_timeout = '2s'; create index concurrently i on t (a)",
             "set statement_timeout = '1min'; reindex index concurrently i",
-        ] {
-            fires(&RULE, sql);
-        }
+        ]);
     }
 
     #[test]
     fn near_misses_pass() {
-        for sql in [
+        passes(&RULE, &[
             "create index concurrently i on t (a)",
             "set lock_timeout = '2s'; reset lock_timeout; create index concurrently i on t (a)",
             "set lock_timeout = '2s'; set lock_timeout = 0; create index concurrently i on t (a)",
-        ] {
-            passes(&RULE, sql);
-        }
+        ]);
     }
 }

@@ -34,21 +34,17 @@ mod tests {
 
     #[test]
     fn it_fires() {
-        for sql in [
+        fires(&RULE, &[
             "create index concurrently if not exists i on t (a)",
-        ] {
-            fires(&RULE, sql);
-        }
+        ]);
     }
 
     #[test]
     fn near_misses_pass() {
-        for sql in [
+        passes(&RULE, &[
             "create index concurrently i on t (a)",
             "drop index concurrently if exists i; create index concurrently if not exists i on t (a)",
             "create index if not exists i on t (a)",
-        ] {
-            passes(&RULE, sql);
-        }
+        ]);
     }
 }

@@ -24,21 +24,17 @@ mod tests {
 
     #[test]
     fn it_fires() {
-        for sql in [
+        fires(&RULE, &[
             "create table p (a int) partition by range (a); create index concurrently i on p (a)",
-        ] {
-            fires(&RULE, sql);
-        }
+        ]);
     }
 
     #[test]
     fn near_misses_pass() {
-        for sql in [
+        passes(&RULE, &[
             "create table p (a int); create index concurrently i on p (a)",
             "create table p (a int) partition by range (a); create index concurrently i on only p (a)",
             "create index concurrently i on p (a)",
-        ] {
-            passes(&RULE, sql);
-        }
+        ]);
     }
 }

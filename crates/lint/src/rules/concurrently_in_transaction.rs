@@ -29,24 +29,20 @@ mod tests {
 
     #[test]
     fn it_fires() {
-        for sql in [
+        fires(&RULE, &[
             "begin; create index concurrently i on t (a); commit",
             "begin; vacuum t; commit",
             "begin; alter table t detach partition p concurrently; commit",
             "begin; alter system set work_mem = '1GB'",
-        ] {
-            fires(&RULE, sql);
-        }
+        ]);
     }
 
     #[test]
     fn near_misses_pass() {
-        for sql in [
+        passes(&RULE, &[
             "create index concurrently i on t (a)",
             "begin; select 1; commit; create index concurrently i on t (a)",
             "begin; create index i on t (a); commit",
-        ] {
-            passes(&RULE, sql);
-        }
+        ]);
     }
 }

@@ -37,21 +37,17 @@ mod tests {
 
     #[test]
     fn it_fires() {
-        for sql in [
+        fires(&RULE, &[
             "alter table t alter column a drop default",
             "alter table t alter column a set default null",
-        ] {
-            fires(&RULE, sql);
-        }
+        ]);
     }
 
     #[test]
     fn near_misses_pass() {
-        for sql in [
+        passes(&RULE, &[
             "alter table t alter column a set default 5",
             "create table t (a int default 1); alter table t alter column a drop default",
-        ] {
-            passes(&RULE, sql);
-        }
+        ]);
     }
 }

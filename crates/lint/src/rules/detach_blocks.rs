@@ -33,20 +33,16 @@ mod tests {
 
     #[test]
     fn it_fires() {
-        for sql in [
+        fires(&RULE, &[
             "alter table e detach partition p",
-        ] {
-            fires(&RULE, sql);
-        }
+        ]);
     }
 
     #[test]
     fn near_misses_pass() {
-        for sql in [
+        passes(&RULE, &[
             "alter table e detach partition p concurrently",
             "create table e (k int) partition by range (k); alter table e detach partition p",
-        ] {
-            passes(&RULE, sql);
-        }
+        ]);
     }
 }

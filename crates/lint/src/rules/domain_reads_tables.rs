@@ -28,21 +28,17 @@ mod tests {
 
     #[test]
     fn it_fires() {
-        for sql in [
+        fires(&RULE, &[
             "alter domain d add constraint c check (value > 0)",
             "alter domain d set not null",
-        ] {
-            fires(&RULE, sql);
-        }
+        ]);
     }
 
     #[test]
     fn near_misses_pass() {
-        for sql in [
+        passes(&RULE, &[
             "alter domain d add constraint c check (value > 0) not valid",
             "create domain d as int; alter domain d add constraint c check (value > 0)",
-        ] {
-            passes(&RULE, sql);
-        }
+        ]);
     }
 }

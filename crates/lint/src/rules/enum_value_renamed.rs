@@ -25,20 +25,16 @@ mod tests {
 
     #[test]
     fn it_fires() {
-        for sql in [
+        fires(&RULE, &[
             "alter type e rename value 'a' to 'b'",
-        ] {
-            fires(&RULE, sql);
-        }
+        ]);
     }
 
     #[test]
     fn near_misses_pass() {
-        for sql in [
+        passes(&RULE, &[
             "create type e as enum ('a'); alter type e rename value 'a' to 'b'",
             "alter type e add value 'b'",
-        ] {
-            passes(&RULE, sql);
-        }
+        ]);
     }
 }

@@ -26,20 +26,16 @@ mod tests {
 
     #[test]
     fn it_fires() {
-        for sql in [
+        fires(&RULE, &[
             "begin; alter type e add value 'x'; update t set a = 'x' where b = 1; commit",
-        ] {
-            fires(&RULE, sql);
-        }
+        ]);
     }
 
     #[test]
     fn near_misses_pass() {
-        for sql in [
+        passes(&RULE, &[
             "alter type e add value 'x'; update t set a = 'x' where b = 1",
             "begin; alter type e add value 'x'; commit; begin; insert into t values ('x'); commit",
-        ] {
-            passes(&RULE, sql);
-        }
+        ]);
     }
 }

@@ -26,19 +26,15 @@ mod tests {
 
     #[test]
     fn it_fires() {
-        for sql in [
+        fires(&RULE, &[
             "alter table t add constraint x exclude using gist (a with =)",
-        ] {
-            fires(&RULE, sql);
-        }
+        ]);
     }
 
     #[test]
     fn near_misses_pass() {
-        for sql in [
+        passes(&RULE, &[
             "create table t (a int); alter table t add constraint x exclude using gist (a with =)",
-        ] {
-            passes(&RULE, sql);
-        }
+        ]);
     }
 }

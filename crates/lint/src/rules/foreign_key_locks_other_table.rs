@@ -38,25 +38,21 @@ mod tests {
 
     #[test]
     fn it_fires() {
-        for sql in [
+        fires(&RULE, &[
             "create table n (id int, u int references users)",
             "alter table t add column x int references users",
             "alter table t add constraint f foreign key (a) references r not valid",
             "alter table t drop constraint t_a_fkey; alter table t add constraint f foreign key (a) references r not valid; alter table t drop constraint f",
             "alter table t add constraint f foreign key (a) references r not valid; drop table t",
-        ] {
-            fires(&RULE, sql);
-        }
+        ]);
     }
 
     #[test]
     fn near_misses_pass() {
-        for sql in [
+        passes(&RULE, &[
             "create table r (id int); create table n (id int, u int references r)",
             "create table n (id int, parent int references n)",
             "drop table t",
-        ] {
-            passes(&RULE, sql);
-        }
+        ]);
     }
 }

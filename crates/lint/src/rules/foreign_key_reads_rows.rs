@@ -33,20 +33,16 @@ mod tests {
 
     #[test]
     fn it_fires() {
-        for sql in [
+        fires(&RULE, &[
             "alter table t add constraint f foreign key (a) references r (id)",
-        ] {
-            fires(&RULE, sql);
-        }
+        ]);
     }
 
     #[test]
     fn near_misses_pass() {
-        for sql in [
+        passes(&RULE, &[
             "alter table t add constraint f foreign key (a) references r (id) not valid",
             "create table t (a int); alter table t add foreign key (a) references r",
-        ] {
-            passes(&RULE, sql);
-        }
+        ]);
     }
 }

@@ -54,21 +54,17 @@ mod tests {
 
     #[test]
     fn it_fires() {
-        for sql in [
+        fires(&RULE, &[
             "create table n (id int primary key, u int references r)",
             "alter table t add constraint f foreign key (a) references r not valid",
-        ] {
-            fires(&RULE, sql);
-        }
+        ]);
     }
 
     #[test]
     fn near_misses_pass() {
-        for sql in [
+        passes(&RULE, &[
             "create table n (id int primary key, u int references r); create index i on n (u)",
             "create table n (id int primary key references r)",
-        ] {
-            passes(&RULE, sql);
-        }
+        ]);
     }
 }

@@ -26,20 +26,16 @@ mod tests {
 
     #[test]
     fn it_fires() {
-        for sql in [
+        fires(&RULE, &[
             "drop function f(int)",
-        ] {
-            fires(&RULE, sql);
-        }
+        ]);
     }
 
     #[test]
     fn near_misses_pass() {
-        for sql in [
+        passes(&RULE, &[
             "drop function f(int); create function f(a int) returns int language sql as 'select 1'",
             "drop table t",
-        ] {
-            passes(&RULE, sql);
-        }
+        ]);
     }
 }

@@ -32,22 +32,18 @@ mod tests {
 
     #[test]
     fn it_fires() {
-        for sql in [
+        fires(&RULE, &[
             "alter table hot add column x int",
             "create table n (id int references hot)",
-        ] {
-            fires(&RULE, sql);
-        }
+        ]);
     }
 
     #[test]
     fn near_misses_pass() {
-        for sql in [
+        passes(&RULE, &[
             "alter table t add column x int",
             "-- corridor: allow LNT-055 because agreed with the owners\nalter table hot add column x int",
             "select 1 from hot",
-        ] {
-            passes(&RULE, sql);
-        }
+        ]);
     }
 }

@@ -36,24 +36,20 @@ mod tests {
 
     #[test]
     fn it_fires() {
-        for sql in [
+        fires(&RULE, &[
             "create index i on t (a)",
             "create unique index i on t (a)",
             "create index i on only_t (a)",
             "begin; create table t (a int); commit; create index j on u (a)",
-        ] {
-            fires(&RULE, sql);
-        }
+        ]);
     }
 
     #[test]
     fn near_misses_pass() {
-        for sql in [
+        passes(&RULE, &[
             "create index concurrently i on t (a)",
             "create table t (a int); create index i on t (a)",
             "create temp table t (a int); create index i on t (a)",
-        ] {
-            passes(&RULE, sql);
-        }
+        ]);
     }
 }

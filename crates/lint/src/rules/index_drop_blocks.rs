@@ -32,22 +32,18 @@ mod tests {
 
     #[test]
     fn it_fires() {
-        for sql in [
+        fires(&RULE, &[
             "drop index i",
             "drop index if exists s.i",
-        ] {
-            fires(&RULE, sql);
-        }
+        ]);
     }
 
     #[test]
     fn near_misses_pass() {
-        for sql in [
+        passes(&RULE, &[
             "drop index concurrently i",
             "create table t (a int); create index i on t (a); drop index i",
             "drop table t",
-        ] {
-            passes(&RULE, sql);
-        }
+        ]);
     }
 }

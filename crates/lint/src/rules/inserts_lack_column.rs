@@ -54,22 +54,18 @@ mod tests {
 
     #[test]
     fn it_fires() {
-        for sql in [
+        fires(&RULE, &[
             "alter table t alter column a set not null",
             "alter table t add column a int; alter table t add constraint c check (a is not null) not valid",
-        ] {
-            fires(&RULE, sql);
-        }
+        ]);
     }
 
     #[test]
     fn near_misses_pass() {
-        for sql in [
+        passes(&RULE, &[
             "alter table t add column a int default 0; alter table t alter column a set not null",
             "alter table t add constraint c check (a > 0) not valid",
             "create table t (a int); alter table t alter column a set not null",
-        ] {
-            passes(&RULE, sql);
-        }
+        ]);
     }
 }

@@ -29,20 +29,16 @@ mod tests {
 
     #[test]
     fn it_fires() {
-        for sql in [
+        fires(&RULE, &[
             "create table t (id serial primary key)",
             "create table t (id int primary key)",
-        ] {
-            fires(&RULE, sql);
-        }
+        ]);
     }
 
     #[test]
     fn near_misses_pass() {
-        for sql in [
+        passes(&RULE, &[
             "create table t (id bigint primary key, a int)",
-        ] {
-            passes(&RULE, sql);
-        }
+        ]);
     }
 }

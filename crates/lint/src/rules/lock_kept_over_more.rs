@@ -29,21 +29,17 @@ mod tests {
 
     #[test]
     fn it_fires() {
-        for sql in [
+        fires(&RULE, &[
             "begin; alter table a add column x int; alter table b add column y int; commit",
-        ] {
-            fires(&RULE, sql);
-        }
+        ]);
     }
 
     #[test]
     fn near_misses_pass() {
-        for sql in [
+        passes(&RULE, &[
             "alter table a add column x int; alter table b add column y int",
             "begin; alter table a add column x int; alter table a add column y int; commit",
             "begin; create table a (x int); alter table b add column y int; commit",
-        ] {
-            passes(&RULE, sql);
-        }
+        ]);
     }
 }

@@ -31,20 +31,16 @@ mod tests {
 
     #[test]
     fn it_fires() {
-        for sql in [
+        fires(&RULE, &[
             "refresh materialized view m",
-        ] {
-            fires(&RULE, sql);
-        }
+        ]);
     }
 
     #[test]
     fn near_misses_pass() {
-        for sql in [
+        passes(&RULE, &[
             "refresh materialized view concurrently m",
             "create materialized view m as select 1 with no data; refresh materialized view m",
-        ] {
-            passes(&RULE, sql);
-        }
+        ]);
     }
 }

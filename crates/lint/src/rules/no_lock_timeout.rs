@@ -36,28 +36,24 @@ mod tests {
 
     #[test]
     fn it_fires() {
-        for sql in [
+        fires(&RULE, &[
             "alter table t add column x int",
             "set lock_timeout = '2s'; reset lock_timeout; alter table t add column x int",
             "set lock_timeout = 0; alter table t add column x int",
             "set local lock_timeout = '2s'; alter table t add column x int",
             "begin; set local lock_timeout = '2s'; commit; alter table t add column x int",
-        ] {
-            fires(&RULE, sql);
-        }
+        ]);
     }
 
     #[test]
     fn near_misses_pass() {
-        for sql in [
+        passes(&RULE, &[
             "set lock_timeout = '2s'; alter table t add column x int",
             "begin; set local lock_timeout = '2s'; alter table t add column x int; commit",
             "select set_config('lock_timeout', '2s', false); alter table t add column x int",
             "create table t (a int)",
             "set statement_timeout = '5s'; alter table t add column x int",
             "alter type mood add value 'glad'",
-        ] {
-            passes(&RULE, sql);
-        }
+        ]);
     }
 }

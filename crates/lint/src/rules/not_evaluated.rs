@@ -15,21 +15,17 @@ mod tests {
 
     #[test]
     fn it_fires() {
-        for sql in [
+        fires(&RULE, &[
             "do $$ begin end $$",
             "call p()",
             "alter tabel t add x int",
-        ] {
-            fires(&RULE, sql);
-        }
+        ]);
     }
 
     #[test]
     fn near_misses_pass() {
-        for sql in [
+        passes(&RULE, &[
             "select 1",
-        ] {
-            passes(&RULE, sql);
-        }
+        ]);
     }
 }

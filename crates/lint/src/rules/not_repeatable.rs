@@ -32,21 +32,17 @@ mod tests {
 
     #[test]
     fn it_fires() {
-        for sql in [
+        fires(&RULE, &[
             "create table t (id int); select 1",
-        ] {
-            fires(&RULE, sql);
-        }
+        ]);
     }
 
     #[test]
     fn near_misses_pass() {
-        for sql in [
+        passes(&RULE, &[
             "create table if not exists t (id int); select 1",
             "begin; create table t (id int); commit",
             "create table t (id int)",
-        ] {
-            passes(&RULE, sql);
-        }
+        ]);
     }
 }

@@ -27,19 +27,15 @@ mod tests {
 
     #[test]
     fn it_fires() {
-        for sql in [
+        fires(&RULE, &[
             "alter table t alter column a drop not null",
-        ] {
-            fires(&RULE, sql);
-        }
+        ]);
     }
 
     #[test]
     fn near_misses_pass() {
-        for sql in [
+        passes(&RULE, &[
             "create table t (a int not null); alter table t alter column a drop not null",
-        ] {
-            passes(&RULE, sql);
-        }
+        ]);
     }
 }

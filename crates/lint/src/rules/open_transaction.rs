@@ -29,20 +29,16 @@ mod tests {
 
     #[test]
     fn it_fires() {
-        for sql in [
+        fires(&RULE, &[
             "begin; alter table t add column x int",
-        ] {
-            fires(&RULE, sql);
-        }
+        ]);
     }
 
     #[test]
     fn near_misses_pass() {
-        for sql in [
+        passes(&RULE, &[
             "begin; alter table t add column x int; commit",
             "alter table t add column x int",
-        ] {
-            passes(&RULE, sql);
-        }
+        ]);
     }
 }

@@ -28,20 +28,16 @@ mod tests {
 
     #[test]
     fn it_fires() {
-        for sql in [
+        fires(&RULE, &[
             "alter table e attach partition p for values from (1) to (2); drop table p",
-        ] {
-            fires(&RULE, sql);
-        }
+        ]);
     }
 
     #[test]
     fn near_misses_pass() {
-        for sql in [
+        passes(&RULE, &[
             "drop table p",
             "alter table e attach partition p for values from (1) to (2); alter table e detach partition p; drop table p",
-        ] {
-            passes(&RULE, sql);
-        }
+        ]);
     }
 }

@@ -29,20 +29,16 @@ mod tests {
 
     #[test]
     fn it_fires() {
-        for sql in [
+        fires(&RULE, &[
             "create table p partition of e for values from (1) to (2)",
-        ] {
-            fires(&RULE, sql);
-        }
+        ]);
     }
 
     #[test]
     fn near_misses_pass() {
-        for sql in [
+        passes(&RULE, &[
             "create table e (k int) partition by range (k); create table p partition of e for values from (1) to (2)",
             "create table p (k int)",
-        ] {
-            passes(&RULE, sql);
-        }
+        ]);
     }
 }

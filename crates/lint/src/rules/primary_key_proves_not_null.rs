@@ -26,20 +26,16 @@ mod tests {
 
     #[test]
     fn it_fires() {
-        for sql in [
+        fires(&RULE, &[
             "alter table t add constraint p primary key using index i",
-        ] {
-            fires(&RULE, sql);
-        }
+        ]);
     }
 
     #[test]
     fn near_misses_pass() {
-        for sql in [
+        passes(&RULE, &[
             "alter table t add column a int not null default 0; create unique index concurrently i on t (a); alter table t add constraint p primary key using index i",
             "alter table t add constraint u unique using index i",
-        ] {
-            passes(&RULE, sql);
-        }
+        ]);
     }
 }

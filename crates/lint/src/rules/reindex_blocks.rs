@@ -31,21 +31,17 @@ mod tests {
 
     #[test]
     fn it_fires() {
-        for sql in [
+        fires(&RULE, &[
             "reindex index i",
             "reindex table t",
-        ] {
-            fires(&RULE, sql);
-        }
+        ]);
     }
 
     #[test]
     fn near_misses_pass() {
-        for sql in [
+        passes(&RULE, &[
             "reindex index concurrently i",
             "reindex (concurrently) table t",
-        ] {
-            passes(&RULE, sql);
-        }
+        ]);
     }
 }

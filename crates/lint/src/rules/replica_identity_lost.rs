@@ -44,22 +44,18 @@ mod tests {
 
     #[test]
     fn it_fires() {
-        for sql in [
+        fires(&RULE, &[
             "alter table t drop constraint t_pkey",
             "alter table t replica identity nothing",
-        ] {
-            fires(&RULE, sql);
-        }
+        ]);
     }
 
     #[test]
     fn near_misses_pass() {
-        for sql in [
+        passes(&RULE, &[
             "alter table t replica identity full; alter table t drop constraint t_pkey",
             "alter table t drop constraint t_a_check",
             "create table t (a int primary key); alter table t drop constraint t_pkey",
-        ] {
-            passes(&RULE, sql);
-        }
+        ]);
     }
 }

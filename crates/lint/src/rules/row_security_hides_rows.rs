@@ -31,20 +31,16 @@ mod tests {
 
     #[test]
     fn it_fires() {
-        for sql in [
+        fires(&RULE, &[
             "alter table t enable row level security",
-        ] {
-            fires(&RULE, sql);
-        }
+        ]);
     }
 
     #[test]
     fn near_misses_pass() {
-        for sql in [
+        passes(&RULE, &[
             "create policy p on t using (true); alter table t enable row level security",
             "create table t (a int); alter table t enable row level security",
-        ] {
-            passes(&RULE, sql);
-        }
+        ]);
     }
 }

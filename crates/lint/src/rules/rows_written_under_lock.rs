@@ -13,13 +13,19 @@ rule! {
 pub(super) fn check(look: &Look<'_>, out: &mut Vec<Hit>) {
     let writes = matches!(&look.statement.kind, Kind::Update { .. } | Kind::Delete { .. } | Kind::Insert { from_query: true, .. } | Kind::Merge { .. } | Kind::Copy { is_from: true, .. });
     let Some(transaction) = look.session.transaction.as_ref().filter(|_| writes) else { return };
-    if let Some(held) = transaction.locks.iter().find(|held| held.mode.blocks_writes()) {
-        if look.is_first("rows written under a lock") {
-            let mut hit = look.hit_whole(format!("it runs under a lock ({}) on {} that this transaction holds since an earlier statement", held.mode, held.table), "Commit before it.");
-            hit.table = held.table.clone();
-            hit.is_by_size = true;
-            out.push(hit);
-        }
+    if let Some(held) = transaction.locks.iter().find(|held| held.mode.blocks_writes())
+        && look.is_first("rows written under a lock")
+    {
+        let mut hit = look.hit_whole(
+            format!(
+                "it runs under a lock ({}) on {} that this transaction holds since an earlier statement",
+                held.mode, held.table
+            ),
+            "Commit before it.",
+        );
+        hit.table = held.table.clone();
+        hit.is_by_size = true;
+        out.push(hit);
     }
 }
 
@@ -30,22 +36,18 @@ mod tests {
 
     #[test]
     fn it_fires() {
-        for sql in [
+        fires(&RULE, &[
             "begin; alter table t add column x int; update t set x = 1 where x is null; commit",
             "begin; create index i on t (a); insert into u select 1; commit",
-        ] {
-            fires(&RULE, sql);
-        }
+        ]);
     }
 
     #[test]
     fn near_misses_pass() {
-        for sql in [
+        passes(&RULE, &[
             "alter table t add column x int; update t set x = 1 where x is null",
             "begin; update t set x = 1 where y = 2; commit",
             "begin; create table t (a int); insert into t select 1; commit",
-        ] {
-            passes(&RULE, sql);
-        }
+        ]);
     }
 }

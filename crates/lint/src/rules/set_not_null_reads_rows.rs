@@ -30,22 +30,18 @@ mod tests {
 
     #[test]
     fn it_fires() {
-        for sql in [
+        fires(&RULE, &[
             "alter table t alter column a set not null",
             "alter table t add constraint c check (a is not null) not valid; alter table t alter column a set not null",
             "alter table t add constraint c check (a is not null or b) not valid; alter table t validate constraint c; alter table t alter column a set not null",
-        ] {
-            fires(&RULE, sql);
-        }
+        ]);
     }
 
     #[test]
     fn near_misses_pass() {
-        for sql in [
+        passes(&RULE, &[
             "alter table t add constraint c check (a is not null) not valid; alter table t validate constraint c; alter table t alter column a set not null",
             "create table t (a int); alter table t alter column a set not null",
-        ] {
-            passes(&RULE, sql);
-        }
+        ]);
     }
 }

@@ -29,20 +29,16 @@ mod tests {
 
     #[test]
     fn it_fires() {
-        for sql in [
+        fires(&RULE, &[
             "begin; alter table a add foreign key (x) references b not valid; alter table a add foreign key (y) references c not valid; commit",
-        ] {
-            fires(&RULE, sql);
-        }
+        ]);
     }
 
     #[test]
     fn near_misses_pass() {
-        for sql in [
+        passes(&RULE, &[
             "alter table a add foreign key (x) references b not valid; alter table a add foreign key (y) references c not valid",
             "begin; alter table a add foreign key (x) references b not valid; commit",
-        ] {
-            passes(&RULE, sql);
-        }
+        ]);
     }
 }

@@ -36,23 +36,19 @@ mod tests {
 
     #[test]
     fn it_fires() {
-        for sql in [
+        fires(&RULE, &[
             "drop table t",
             "drop table if exists a, b cascade",
             "drop schema s cascade",
             "drop view v",
-        ] {
-            fires(&RULE, sql);
-        }
+        ]);
     }
 
     #[test]
     fn near_misses_pass() {
-        for sql in [
+        passes(&RULE, &[
             "create table t (a int); drop table t",
             "drop function f()",
-        ] {
-            passes(&RULE, sql);
-        }
+        ]);
     }
 }

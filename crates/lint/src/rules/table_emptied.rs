@@ -31,21 +31,17 @@ mod tests {
 
     #[test]
     fn it_fires() {
-        for sql in [
+        fires(&RULE, &[
             "truncate t",
             "truncate t, u cascade",
-        ] {
-            fires(&RULE, sql);
-        }
+        ]);
     }
 
     #[test]
     fn near_misses_pass() {
-        for sql in [
+        passes(&RULE, &[
             "create table t (a int); truncate t",
             "delete from t where a = 1",
-        ] {
-            passes(&RULE, sql);
-        }
+        ]);
     }
 }

@@ -25,20 +25,16 @@ mod tests {
 
     #[test]
     fn it_fires() {
-        for sql in [
+        fires(&RULE, &[
             "begin; lock table t; commit",
             "begin; lock table t in share mode; commit",
-        ] {
-            fires(&RULE, sql);
-        }
+        ]);
     }
 
     #[test]
     fn near_misses_pass() {
-        for sql in [
+        passes(&RULE, &[
             "begin; lock table t in access share mode; commit",
-        ] {
-            passes(&RULE, sql);
-        }
+        ]);
     }
 }

@@ -38,25 +38,21 @@ mod tests {
 
     #[test]
     fn it_fires() {
-        for sql in [
+        fires(&RULE, &[
             "alter table t rename to u",
             "alter table t set schema s",
             "alter view v rename to w",
             "alter schema a rename to b",
             "alter type e rename to f",
-        ] {
-            fires(&RULE, sql);
-        }
+        ]);
     }
 
     #[test]
     fn near_misses_pass() {
-        for sql in [
+        passes(&RULE, &[
             "begin; alter table t rename to u; create view t as select * from u; commit",
             "create table t (a int); alter table t rename to u",
             "alter index i rename to j",
-        ] {
-            passes(&RULE, sql);
-        }
+        ]);
     }
 }

@@ -35,7 +35,7 @@ mod tests {
 
     #[test]
     fn it_fires() {
-        for sql in [
+        fires(&RULE, &[
             "vacuum full t",
             "vacuum (full, analyze) t",
             "cluster t using i",
@@ -43,20 +43,16 @@ mod tests {
             "alter table t set logged",
             "alter table t set tablespace x",
             "alter table t alter column a set expression as (b + 1)",
-        ] {
-            fires(&RULE, sql);
-        }
+        ]);
     }
 
     #[test]
     fn near_misses_pass() {
-        for sql in [
+        passes(&RULE, &[
             "vacuum t",
             "analyze t",
             "alter table t set (fillfactor = 70)",
             "create table t (a int); alter table t set unlogged",
-        ] {
-            passes(&RULE, sql);
-        }
+        ]);
     }
 }

@@ -25,22 +25,18 @@ mod tests {
 
     #[test]
     fn it_fires() {
-        for sql in [
+        fires(&RULE, &[
             "create table t (a int)",
-        ] {
-            fires(&RULE, sql);
-        }
+        ]);
     }
 
     #[test]
     fn near_misses_pass() {
-        for sql in [
+        passes(&RULE, &[
             "create table t (a int primary key)",
             "create table t (a int, primary key (a))",
             "create temp table t (a int)",
             "create table p partition of t for values in (1)",
-        ] {
-            passes(&RULE, sql);
-        }
+        ]);
     }
 }

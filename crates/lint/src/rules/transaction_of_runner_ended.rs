@@ -30,21 +30,17 @@ mod tests {
 
     #[test]
     fn it_fires() {
-        for sql in [
+        fires(&RULE, &[
             "@V1__a.sql commit",
             "@V1__a.sql begin; select 1",
-        ] {
-            fires(&RULE, sql);
-        }
+        ]);
     }
 
     #[test]
     fn near_misses_pass() {
-        for sql in [
+        passes(&RULE, &[
             "begin; select 1; commit",
             "@V1__a.sql select 1",
-        ] {
-            passes(&RULE, sql);
-        }
+        ]);
     }
 }

@@ -38,17 +38,21 @@ fn findings(rule: &Rule, sql: &str) -> Vec<String> {
         .collect()
 }
 
-/// The rule says something about it.
-pub(crate) fn fires(rule: &Rule, sql: &str) {
-    assert!(
-        !findings(rule, sql).is_empty(),
-        "{} does not fire on: {sql}",
-        rule.name
-    );
+/// The rule says something about each of them.
+pub(crate) fn fires(rule: &Rule, cases: &[&str]) {
+    for sql in cases {
+        assert!(
+            !findings(rule, sql).is_empty(),
+            "{} does not fire on: {sql}",
+            rule.name
+        );
+    }
 }
 
-/// It does not.
-pub(crate) fn passes(rule: &Rule, sql: &str) {
-    let found = findings(rule, sql);
-    assert!(found.is_empty(), "{} fires on: {sql}\n{found:?}", rule.name);
+/// It says nothing about any of them.
+pub(crate) fn passes(rule: &Rule, cases: &[&str]) {
+    for sql in cases {
+        let found = findings(rule, sql);
+        assert!(found.is_empty(), "{} fires on: {sql}\n{found:?}", rule.name);
+    }
 }

@@ -28,22 +28,18 @@ mod tests {
 
     #[test]
     fn it_fires() {
-        for sql in [
+        fires(&RULE, &[
             "create trigger g before insert on t for each row execute function f()",
             "drop trigger g on t",
             "create policy p on t using (true)",
-        ] {
-            fires(&RULE, sql);
-        }
+        ]);
     }
 
     #[test]
     fn near_misses_pass() {
-        for sql in [
+        passes(&RULE, &[
             "set lock_timeout = '1s'; create trigger g before insert on t for each row execute function f()",
             "create table t (a int); create trigger g before insert on t for each row execute function f()",
-        ] {
-            passes(&RULE, sql);
-        }
+        ]);
     }
 }

@@ -29,19 +29,15 @@ mod tests {
 
     #[test]
     fn it_fires() {
-        for sql in [
+        fires(&RULE, &[
             "alter table t add column b varchar(5) constraint c check (length(b) > 1); alter table t alter column b type varchar(9)",
-        ] {
-            fires(&RULE, sql);
-        }
+        ]);
     }
 
     #[test]
     fn near_misses_pass() {
-        for sql in [
+        passes(&RULE, &[
             "alter table t add column b varchar(5); alter table t alter column b type varchar(9)",
-        ] {
-            passes(&RULE, sql);
-        }
+        ]);
     }
 }

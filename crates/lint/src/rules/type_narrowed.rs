@@ -27,21 +27,17 @@ mod tests {
 
     #[test]
     fn it_fires() {
-        for sql in [
+        fires(&RULE, &[
             "alter table t add column b varchar(20); alter table t alter column b type varchar(10)",
             "alter table t add column b text; alter table t alter column b type varchar(10)",
-        ] {
-            fires(&RULE, sql);
-        }
+        ]);
     }
 
     #[test]
     fn near_misses_pass() {
-        for sql in [
+        passes(&RULE, &[
             "alter table t add column b varchar(10); alter table t alter column b type varchar(20)",
             "alter table t alter column b type varchar(20)",
-        ] {
-            passes(&RULE, sql);
-        }
+        ]);
     }
 }

@@ -33,22 +33,18 @@ mod tests {
 
     #[test]
     fn it_fires() {
-        for sql in [
+        fires(&RULE, &[
             "alter table t add constraint u unique (a)",
             "alter table t add primary key (a)",
-        ] {
-            fires(&RULE, sql);
-        }
+        ]);
     }
 
     #[test]
     fn near_misses_pass() {
-        for sql in [
+        passes(&RULE, &[
             "alter table t add constraint u unique using index i",
             "create table t (a int); alter table t add primary key (a)",
             "alter table t add constraint p primary key using index i",
-        ] {
-            passes(&RULE, sql);
-        }
+        ]);
     }
 }

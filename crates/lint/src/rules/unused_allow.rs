@@ -15,21 +15,17 @@ mod tests {
 
     #[test]
     fn it_fires() {
-        for sql in [
+        fires(&RULE, &[
             "-- corridor: allow LNT-001 because it was small\nselect 1",
             "-- corridor: allow LNT-053\nalter table t add column x int",
-        ] {
-            fires(&RULE, sql);
-        }
+        ]);
     }
 
     #[test]
     fn near_misses_pass() {
-        for sql in [
+        passes(&RULE, &[
             "-- corridor: allow LNT-053 because the runner retries\nalter table t add column x int",
             "-- corridor: allow no-lock-timeout because the runner retries\nalter table t add column x int",
-        ] {
-            passes(&RULE, sql);
-        }
+        ]);
     }
 }

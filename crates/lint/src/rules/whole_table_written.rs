@@ -26,22 +26,18 @@ mod tests {
 
     #[test]
     fn it_fires() {
-        for sql in [
+        fires(&RULE, &[
             "update t set a = 1",
             "delete from t",
-        ] {
-            fires(&RULE, sql);
-        }
+        ]);
     }
 
     #[test]
     fn near_misses_pass() {
-        for sql in [
+        passes(&RULE, &[
             "update t set a = 1 where b = 2",
             "create table t (a int); update t set a = 1",
             "delete from t where a = 1",
-        ] {
-            passes(&RULE, sql);
-        }
+        ]);
     }
 }
