@@ -82,6 +82,7 @@ pub struct Look<'a> {
     pub settings: &'a Settings,
     /// The database as it is now.
     pub live: Option<&'a Live>,
+    locks: &'a [(Name, Mode)],
     said: &'a RefCell<BTreeSet<String>>,
 }
 
@@ -168,20 +169,21 @@ impl<'a> Look<'a> {
     }
 
     /// Every lock of the statement on relations that others use.
-    pub fn locks(&self) -> Vec<(Name, Mode)> {
-        let mut locks = Vec::new();
-        for (effect, fact) in self.effects {
-            let Some(fact) = fact else { continue };
-            for (role, mode) in &fact.locks {
-                for name in effect.relations(role) {
-                    if !self.world.is_new(name) && !role.starts_with("new") {
-                        locks.push((name.clone(), *mode));
-                    }
-                }
-            }
-        }
-        locks
+    pub fn locks(&self) -> &[(Name, Mode)] {
+        self.locks
     }
+}
+
+fn locks(effects: &[(Effect, Option<&'static Fact>)], world: &World) -> Vec<(Name, Mode)> {
+    let mut locks = Vec::new();
+    for (effect, fact) in effects {
+        let Some(fact) = fact else { continue };
+        for (role, mode) in fact.locks.iter().filter(|(role, _)| !role.starts_with("new")) {
+            let names = effect.relations(role).iter().filter(|name| !world.is_new(name));
+            locks.extend(names.map(|name| (name.clone(), *mode)));
+        }
+    }
+    locks
 }
 
 /// An edit that puts `text` at a place.
@@ -199,7 +201,7 @@ pub fn judge(
     world: &World,
     live: Option<&Live>,
 ) -> Vec<Finding> {
-    let scripts = crate::parse::read_all(sources.iter().map(|source| source.text));
+    let scripts = crate::parse::read_all(&sources.iter().map(|source| source.text).collect::<Vec<_>>());
     let mut world = world.clone();
     let mut findings = Vec::new();
     for (source, script) in sources.iter().zip(scripts) {
@@ -239,6 +241,8 @@ fn judge_one(
         .iter()
         .any(|statement| matches!(statement.kind, Kind::Rollback { .. }));
     let mut at_begin: Option<World> = None;
+    let is_on = |rule: &Rule| (rule.class != Class::Hygiene || settings.hygiene) && !is_off(rule, settings);
+    let checks: Vec<&(&Rule, rules::Check)> = rules::ALL.iter().filter(|(rule, _)| is_on(rule)).collect();
     let mut hits: Vec<(&'static Rule, Hit)> = Vec::new();
     for (at, statement) in script.statements.iter().enumerate() {
         let is_utc = session
@@ -253,6 +257,7 @@ fn judge_one(
                 (effect, fact)
             })
             .collect();
+        let locked = locks(&found, world);
         let look = Look {
             text: source.text,
             script: &script,
@@ -263,12 +268,10 @@ fn judge_one(
             session: &session,
             settings,
             live,
+            locks: &locked,
             said: &said,
         };
-        for (rule, check) in rules::ALL {
-            if rule.class == Class::Hygiene && !settings.hygiene || is_off(rule, settings) {
-                continue;
-            }
+        for (rule, check) in &checks {
             let mut of_rule = Vec::new();
             check(&look, &mut of_rule);
             hits.extend(of_rule.into_iter().map(|hit| (*rule, hit)));

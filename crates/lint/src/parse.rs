@@ -26,9 +26,24 @@ pub fn read(text: &str) -> Script {
     on_deep_stack(|| read_here(text))
 }
 
-/// Reads many files on one deep stack.
-pub fn read_all<'a>(texts: impl Iterator<Item = &'a str> + Send) -> Vec<Script> {
-    on_deep_stack(|| texts.map(read_here).collect())
+/// Files for one thread, below which a second one costs more than it saves.
+const FILES_PER_THREAD_MIN: usize = 16;
+
+/// Reads many files, on as many deep stacks as there are processors.
+pub fn read_all(texts: &[&str]) -> Vec<Script> {
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let share = texts.len().div_ceil(threads).max(FILES_PER_THREAD_MIN);
+    std::thread::scope(|scope| {
+        let parts: Vec<_> = texts
+            .chunks(share)
+            .map(|part| {
+                scope.spawn(|| on_deep_stack(|| part.iter().map(|text| read_here(text)).collect::<Vec<_>>()))
+            })
+            .collect();
+        let done = parts.into_iter().map(std::thread::ScopedJoinHandle::join);
+        done.flat_map(|part| part.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    })
 }
 
 fn on_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {

@@ -3,7 +3,7 @@
 //! What a file makes is empty and nobody's: the hazards of big, busy tables are not there. So the world remembers what is
 //! new, what was validated, and which checks prove that a column is not null.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::ir::{
     Action, ActionKind, Column, Constraint, ConstraintKind, Kind, Name, Object, Statement, TypeName,
@@ -104,6 +104,9 @@ pub struct Index {
 pub struct World {
     /// Tables, views and materialized views.
     pub tables: Vec<Table>,
+    /// Where the tables of a name stand: a thousand files make many of them.
+    #[doc(hidden)]
+    pub places: HashMap<String, Vec<usize>>,
     /// Indexes.
     pub indexes: Vec<Index>,
     /// Enum types that this file made.
@@ -117,23 +120,44 @@ pub struct World {
 }
 
 impl World {
+    fn place(&self, name: &Name) -> Option<usize> {
+        let places = self.places.get(&name.name)?;
+        places
+            .iter()
+            .rev()
+            .copied()
+            .find(|at| self.tables.get(*at).is_some_and(|table| table.name.is(name)))
+    }
+
+    fn push(&mut self, table: Table) {
+        self.places
+            .entry(table.name.name.clone())
+            .or_default()
+            .push(self.tables.len());
+        self.tables.push(table);
+    }
+
+    /// After a table has gone or has another name.
+    fn find_places(&mut self) {
+        self.places.clear();
+        for (at, table) in self.tables.iter().enumerate() {
+            self.places.entry(table.name.name.clone()).or_default().push(at);
+        }
+    }
+
     /// What is known of a table.
     pub fn table(&self, name: &Name) -> Option<&Table> {
-        self.tables.iter().rev().find(|table| table.name.is(name))
+        self.place(name).and_then(|at| self.tables.get(at))
     }
 
     fn table_mut(&mut self, name: &Name) -> &mut Table {
-        let at = self
-            .tables
-            .iter()
-            .rposition(|table| table.name.is(name))
-            .unwrap_or_else(|| {
-                self.tables.push(Table {
-                    name: name.clone(),
-                    ..Table::default()
-                });
-                self.tables.len() - 1
+        let at = self.place(name).unwrap_or_else(|| {
+            self.push(Table {
+                name: name.clone(),
+                ..Table::default()
             });
+            self.tables.len() - 1
+        });
         &mut self.tables[at]
     }
 
@@ -188,7 +212,7 @@ impl World {
                 for constraint in &it.constraints {
                     add_constraint(&mut table, constraint, true, &mut self.indexes);
                 }
-                self.tables.push(table);
+                self.push(table);
                 if let Some(parent) = &it.partition_of
                     && it.is_default_partition
                 {
@@ -201,7 +225,7 @@ impl World {
                 reads,
                 ..
             } => {
-                self.tables.push(Table {
+                self.push(Table {
                     name: name.clone(),
                     is_new: true,
                     is_materialized: *materialized,
@@ -230,10 +254,14 @@ impl World {
                 names,
                 ..
             } => {
+                if names.iter().all(|name| self.place(name).is_none()) {
+                    return;
+                }
                 self.tables
                     .retain(|table| !names.iter().any(|name| table.name.is(name)));
                 self.indexes
                     .retain(|index| !names.iter().any(|name| index.table.is(name)));
+                self.find_places();
             }
             Kind::Drop {
                 object: Object::Index,
@@ -316,7 +344,10 @@ impl World {
                     it.is_valid = true;
                 }
             }
-            ActionKind::Rename { to } => table.name.name.clone_from(to),
+            ActionKind::Rename { to } => {
+                table.name.name.clone_from(to);
+                self.find_places();
+            }
             ActionKind::SetSchema { schema } => table.name.schema = Some(schema.clone()),
             ActionKind::AttachPartition { partition } => {
                 self.table_mut(partition).parent = Some(name.clone())

@@ -177,7 +177,7 @@ fn read_files(args: &Lint) -> Result<(Vec<Judged>, Vec<Option<String>>)> {
 
 /// The database as it is now, as far as the files name it.
 async fn look(context: &Context, sources: &[Source<'_>]) -> Result<(World, Live)> {
-    let scripts = parse::read_all(sources.iter().map(|source| source.text));
+    let scripts = parse::read_all(&sources.iter().map(|source| source.text).collect::<Vec<_>>());
     let names = evidence::read::names(&scripts);
     let session = context.session("lint").await?;
     evidence::read::read(&session, &names).await

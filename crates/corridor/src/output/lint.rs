@@ -2,6 +2,8 @@
 
 mod feed;
 
+use std::collections::HashMap;
+
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use corridor_lint::finding::{Class, Finding, Severity};
 use serde::Serialize;
@@ -46,8 +48,15 @@ impl Judged {
     }
 }
 
-fn file<'a>(files: &'a [Judged], finding: &Finding) -> Option<&'a Judged> {
-    files.iter().find(|file| file.path == finding.file)
+/// Files by their names.
+type Index<'a> = HashMap<&'a str, &'a Judged>;
+
+fn index(files: &[Judged]) -> Index<'_> {
+    files.iter().map(|file| (file.path.as_str(), file)).collect()
+}
+
+fn file<'a>(files: &Index<'a>, finding: &Finding) -> Option<&'a Judged> {
+    files.get(finding.file.as_str()).copied()
 }
 
 fn word(severity: Severity) -> &'static str {
@@ -71,8 +80,9 @@ pub(crate) fn tty(files: &[Judged], findings: &[Finding], statements: usize) -> 
     // Paint is taken off on the way out, where it is not wanted.
     let renderer = Renderer::styled().term_width(WIDTH);
     let mut shown = String::new();
+    let places = index(files);
     for finding in findings {
-        let Some(file) = file(files, finding) else {
+        let Some(file) = file(&places, finding) else {
             continue;
         };
         let level = match finding.severity {
@@ -205,8 +215,9 @@ pub(crate) struct Document<'a> {
 
 /// For programs.
 pub(crate) fn document<'a>(files: &'a [Judged], findings: &'a [Finding], statements: usize) -> Document<'a> {
+    let places = index(files);
     let place = |finding: &Finding, at: usize| {
-        let (line, column) = file(files, finding).map_or((1, 1), |file| file.place(at));
+        let (line, column) = file(&places, finding).map_or((1, 1), |file| file.place(at));
         Place { line, column }
     };
     Document {

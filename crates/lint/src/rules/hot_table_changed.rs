@@ -13,7 +13,7 @@ rule! {
 
 pub(super) fn check(look: &Look<'_>, out: &mut Vec<Hit>) {
     let mut seen: Vec<&Name> = Vec::new();
-    for (table, mode) in &look.locks() {
+    for (table, mode) in look.locks() {
         let Some(hot) = look.settings.hot_tables.iter().find(|hot| hot.is(table)).filter(|_| *mode >= Mode::ShareUpdateExclusive) else { continue };
         if seen.contains(&hot) {
             continue;

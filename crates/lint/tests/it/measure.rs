@@ -323,7 +323,7 @@ const MODES: [&str; 8] = [
 
 /// Whatever waits for `weaker` waits for `stronger` too.
 fn covers(stronger: usize, weaker: usize) -> bool {
-    stronger > weaker && !(stronger == 4 && weaker == 3 || stronger == 4 && weaker == 2)
+    stronger > weaker && (stronger != 4 || weaker < 2)
 }
 
 /// Relations that have a new file: written anew, or emptied.

@@ -5,7 +5,7 @@ use corridor_lint::finding::{Finding, Severity};
 use corridor_lint::rules;
 use serde_json::{Value, json};
 
-use super::{Judged, class, file, word};
+use super::{Judged, class, file, index, word};
 
 fn message(finding: &Finding) -> String {
     let facts: Vec<String> = finding
@@ -22,6 +22,7 @@ fn message(finding: &Finding) -> String {
 
 /// SARIF 2.1.0.
 pub(crate) fn sarif(files: &[Judged], findings: &[Finding]) -> String {
+    let places = index(files);
     let all = rules::all();
     let described: Vec<Value> = all
         .iter()
@@ -40,7 +41,7 @@ pub(crate) fn sarif(files: &[Judged], findings: &[Finding]) -> String {
     let results: Vec<Value> = findings
         .iter()
         .filter_map(|finding| {
-            let file = file(files, finding)?;
+            let file = file(&places, finding)?;
             let (start, end) = (file.place(finding.span.start), file.place(finding.span.end));
             Some(json!({
                 "ruleId": finding.rule.code.id,
@@ -75,11 +76,12 @@ fn level(severity: Severity) -> &'static str {
 
 /// Annotations of a GitHub workflow, one line each.
 pub(crate) fn github(files: &[Judged], findings: &[Finding]) -> String {
+    let places = index(files);
     let data = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
     let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
     let mut lines = String::new();
     for finding in findings {
-        let Some(file) = file(files, finding) else {
+        let Some(file) = file(&places, finding) else {
             continue;
         };
         let (start, end) = (file.place(finding.span.start), file.place(finding.span.end));
@@ -99,11 +101,12 @@ pub(crate) fn github(files: &[Judged], findings: &[Finding]) -> String {
 
 /// GitLab's report on code quality.
 pub(crate) fn gitlab(files: &[Judged], findings: &[Finding]) -> String {
+    let places = index(files);
     let mut counts = std::collections::BTreeMap::new();
     let issues: Vec<Value> = findings
         .iter()
         .filter_map(|finding| {
-            let file = file(files, finding)?;
+            let file = file(&places, finding)?;
             let severity = match finding.severity {
                 Severity::Error => "critical",
                 Severity::Warning => "major",

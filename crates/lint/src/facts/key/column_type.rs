@@ -22,7 +22,14 @@ pub(super) fn key(
         .iter()
         .any(|index| index.table.is(table) && index.columns.iter().any(|of| of == column));
     let is_checked = facts.is_some_and(|facts| facts.is_checked(column));
-    let is_key = world.referencing(table).iter().any(|_| facts.is_some_and(|facts| facts.constraints.values().any(|it| matches!(&it.kind, crate::ir::ConstraintKind::PrimaryKey { columns, .. } if columns.iter().any(|of| of == column)))));
+    let is_key = || {
+        let is_primary = facts.is_some_and(|facts| {
+            facts.constraints.values().any(|it| {
+                matches!(&it.kind, crate::ir::ConstraintKind::PrimaryKey { columns, .. } if columns.iter().any(|of| of == column))
+            })
+        });
+        is_primary && !world.referencing(table).is_empty()
+    };
     if has_using {
         return ("type.using", None);
     }
@@ -52,7 +59,7 @@ pub(super) fn key(
             None,
         );
     }
-    if is_key && rewrites(change(&from, to, is_indexed, is_utc).unwrap_or("type.other")) {
+    if rewrites(change(&from, to, is_indexed, is_utc).unwrap_or("type.other")) && is_key() {
         return ("type.referenced-key", None);
     }
     match change(&from, to, is_indexed, is_utc) {
