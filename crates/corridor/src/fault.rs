@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn a_bare_number_is_every_code_that_has_it() {
         let ids = |text: &str| with_number(text).iter().map(|code| code.id).collect::<Vec<_>>();
-        assert_eq!(ids("18"), ["PG-018", "MOV-018", "LIM-018"]);
+        assert_eq!(ids("18"), ["PG-018", "MOV-018", "LIM-018", "CON-018"]);
         assert_eq!(ids(" 018 "), ids("18"));
         assert_eq!(ids("111"), ["MIG-111", "MOV-111", "LNT-111"]);
         for text in ["", "0", "999", "MOV-18", "18x", "-"] {

@@ -203,3 +203,25 @@ async fn only_what_has_changed_is_looked_at() {
         .await
         .expect_fault("LNT-904");
 }
+
+#[tokio::test]
+async fn with_a_database_the_type_that_is_there_decides() {
+    let cluster = corridor_testbed::Cluster::shared(15).await;
+    let database = cluster.fresh_database("lint").await.unwrap();
+    let client = corridor_testbed::cluster::connect(&database.url).await.unwrap();
+    client
+        .batch_execute("create table t (a varchar(10)); insert into t values ('x'); analyze t")
+        .await
+        .unwrap();
+    let ground = Ground::new("live");
+    let file = ground.file(
+        "a.sql",
+        "set lock_timeout = '2s';\nalter table t alter column a type varchar(20);\n",
+    );
+    corridor(&["lint", &file]).run().await.expect_code(1);
+    let run = corridor(&["lint", "--database", &database.url, &file])
+        .run()
+        .await
+        .expect_code(0);
+    assert!(run.stdout.contains("nothing to say"), "{}", run.stdout);
+}

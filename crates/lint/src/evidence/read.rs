@@ -35,8 +35,22 @@ pub fn names(scripts: &[Script]) -> Vec<Name> {
     found
 }
 
-/// Reads figures and the catalogue of the named tables. What the role may not see is left out.
+/// Reads figures and the catalogue of the named tables, in one transaction that only reads. What the role may not see is left
+/// out.
 pub async fn read(client: &Client, names: &[Name]) -> Result<(World, Live)> {
+    client.batch_execute("begin read only").await?;
+    let done = read_in_transaction(client, names).await;
+    // What has failed matters more than that this fails as well.
+    let ended = client.batch_execute("rollback").await;
+    let done = done?;
+    ended?;
+    Ok(done)
+}
+
+async fn read_in_transaction(client: &Client, names: &[Name]) -> Result<(World, Live)> {
+    client
+        .query_one(include_str!("../../sql/evidence/search_path.sql"), &[])
+        .await?;
     let mut world = World {
         is_catalogue: true,
         ..World::default()
@@ -150,6 +164,7 @@ fn take(row: &tokio_postgres::Row, world: &mut World, live: &mut Live, asked: &m
 
 async fn statements(client: &Client, names: &[Name], live: &mut Live) -> Result<()> {
     let bare: Vec<String> = names.iter().map(|name| name.name.to_lowercase()).collect();
+    client.batch_execute("savepoint look").await?;
     let rows = match client
         .query(include_str!("../../sql/evidence/statements.sql"), &[&bare])
         .await
@@ -163,6 +178,7 @@ async fn statements(client: &Client, names: &[Name], live: &mut Live) -> Result<
             ) =>
         {
             live.has_statements = false;
+            client.batch_execute("rollback to look").await?;
             return Ok(());
         }
         Err(error) => return Err(error.into()),
@@ -208,10 +224,14 @@ async fn probe(client: &Client, pages: i64, oid: u32) -> Result<Option<f64>> {
     let share = (100.0 * PROBE_PAGES as f64 / pages as f64).clamp(0.000_1, 100.0);
     // The name is the server's own rendering of an oid: quoted where it has to be.
     let sql = format!("select pg_catalog.count(*) from only {table} tablesample system ({share:.6})");
+    client.batch_execute("savepoint probe").await?;
     let begun = Instant::now();
     if let Err(error) = client.simple_query(&sql).await {
         return match error.code() {
-            Some(&SqlState::INSUFFICIENT_PRIVILEGE | &SqlState::QUERY_CANCELED) => Ok(None),
+            Some(&SqlState::INSUFFICIENT_PRIVILEGE | &SqlState::QUERY_CANCELED) => {
+                client.batch_execute("rollback to probe").await?;
+                Ok(None)
+            }
             _ => Err(error.into()),
         };
     }
