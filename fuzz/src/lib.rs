@@ -6,6 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use corridor_lint::judge::{Settings, Source, judge};
+use corridor_lint::world::World;
+use corridor_lint::{mend, parse, plan};
 use corridor_migration::definition::placeholder::lexer::{Kind, tokens};
 use corridor_migration::definition::placeholder::{bind, fill, literal};
 use corridor_migration::definition::{Definition, ParameterType, file, validate};
@@ -252,4 +255,24 @@ fn read_sql(sql: &str) -> (String, Vec<String>) {
         constants.push(constant);
     }
     (skeleton, constants)
+}
+
+/// Whatever a file says, lint judges it: every finding lies in the text, and mends and plans are made without a panic.
+pub fn lint(text: &str) {
+    let source = Source {
+        path: "x.sql",
+        text,
+        config: None,
+    };
+    let settings = Settings {
+        hygiene: true,
+        ..Settings::default()
+    };
+    let findings = judge(std::slice::from_ref(&source), &settings, &World::default(), None);
+    for finding in &findings {
+        assert!(text.get(finding.span.clone()).is_some(), "{finding:?}");
+    }
+    mend::mend(text, &findings.iter().collect::<Vec<_>>());
+    plan::plan(&source, "x", &settings, &World::default());
+    parse::accesses(text);
 }

@@ -3,12 +3,14 @@
 //! What a shape, a setting or a connection string means is read by the room that owns it; here they are texts.
 
 mod account;
+mod lint;
 mod service;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::account::{Home, Role, User, UserAdd, UserToken};
+pub(crate) use self::lint::{Dialect, Format, Level, Lint};
 pub(crate) use self::service::{
     Config, Gate, Migration, MigrationAdd, MigrationNamed, MigrationSettle, MigrationSkip, MigrationStart,
     Serve,
@@ -91,6 +93,8 @@ pub(crate) enum Command {
     Check(Check),
     /// Check again and again and keep the figures, so that `check` knows how they grow
     Watch(Watch),
+    /// Say whether the statements of a migration are safe: locks, rewrites, releases that still run
+    Lint(Lint),
     /// Plan the move of a live table into a new shape; with --execute, do it
     Move(Box<Move>),
     /// Your own migrations: files with operations that are worked durably, and can be taken back
@@ -476,6 +480,7 @@ mod tests {
             [
                 "check",
                 "watch",
+                "lint",
                 "move",
                 "migration",
                 "gate",

@@ -8,6 +8,7 @@ mod explain;
 mod finish;
 pub(crate) mod gate;
 mod grants;
+mod lint;
 mod logs;
 mod man;
 pub(crate) mod migration;
@@ -88,6 +89,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<u8> {
         Command::User(args) => context.interruptible(user::run(context, &args)).await,
         Command::Config(args) => context.interruptible(serve::show(context, &args)).await,
         Command::Watch(args) => collector::run(context, &args, None).await,
+        Command::Lint(args) => context.interruptible(lint::run(context, &args)).await,
         Command::Move(args) => r#move::run(context, &args).await,
         Command::Resume(args) => resume::run(context, &args).await,
         Command::Stop(args) => stop::run(context, &args).await,

@@ -74,6 +74,8 @@ pub(crate) fn rooms() -> Vec<(&'static str, Vec<&'static Code>)> {
         ("planning a move", corridor_move::fault::PLAN_CODES.to_vec()),
         ("carrying a move out", corridor_move::run::RUN_CODES.to_vec()),
         ("what a check finds", corridor_limits::fault::CODES.to_vec()),
+        ("what lint finds", corridor_lint::rules::codes()),
+        ("why lint judges nothing", corridor_lint::fault::FAULTS.to_vec()),
         (
             "the console and its accounts",
             corridor_console::fault::CODES.to_vec(),
@@ -151,9 +153,9 @@ mod tests {
     #[test]
     fn a_bare_number_is_every_code_that_has_it() {
         let ids = |text: &str| with_number(text).iter().map(|code| code.id).collect::<Vec<_>>();
-        assert_eq!(ids("18"), ["PG-018", "MOV-018", "LIM-018"]);
+        assert_eq!(ids("18"), ["PG-018", "MOV-018", "LIM-018", "CON-018"]);
         assert_eq!(ids(" 018 "), ids("18"));
-        assert_eq!(ids("111"), ["MIG-111", "MOV-111"]);
+        assert_eq!(ids("111"), ["MIG-111", "MOV-111", "LNT-111"]);
         for text in ["", "0", "999", "MOV-18", "18x", "-"] {
             assert!(with_number(text).is_empty(), "{text}");
         }

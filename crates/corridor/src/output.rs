@@ -5,7 +5,7 @@
 //! - [`table`]: columns of text.
 //! - [`number`]: figures, sizes and durations for people.
 //! - [`density`]: shares over a space in one line.
-//! - [`check`], [`collector`], [`plan`], [`status`], [`verification`], [`settings`], [`grants`], [`journal`], [`fault`], [`page`], [`outcome`]: one thing that is
+//! - [`check`], [`collector`], [`plan`], [`status`], [`verification`], [`settings`], [`grants`], [`journal`], [`lint`], [`fault`], [`page`], [`outcome`]: one thing that is
 //!   shown, one file.
 //! - [`board`], with [`row`] and [`pace`]: what `status --watch` draws: lines, rates, estimates, trends.
 //! - [`progress`]: what a running move says: a bar on a terminal, lines elsewhere, JSON when it was asked for.
@@ -20,6 +20,7 @@ pub(crate) mod density;
 pub(crate) mod fault;
 pub(crate) mod grants;
 pub(crate) mod journal;
+pub(crate) mod lint;
 pub(crate) mod migration;
 pub(crate) mod number;
 pub(crate) mod outcome;

@@ -42,6 +42,13 @@ pub struct Rule {
     pub severity: Severity,
 }
 
+impl Rule {
+    /// Why, in short: what its page begins with.
+    pub fn why(&self) -> String {
+        self.code.page.split("\n\n").next().unwrap_or_default().to_owned()
+    }
+}
+
 impl fmt::Debug for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.code.id, self.name)

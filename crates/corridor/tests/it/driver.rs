@@ -94,8 +94,12 @@ impl Run {
         for (stream, text) in [("stdout", &self.stdout), ("stderr", &self.stderr)] {
             let steering = text.chars().find(|c| c.is_control() && *c != '\n');
             assert_eq!(steering, None, "{stream}: {text:?}");
-            // JSON, OpenMetrics and the line of a monitoring plugin are for programs.
-            if text.starts_with('{') || text.starts_with("CORRIDOR ") || text.ends_with("# EOF\n") {
+            // JSON, OpenMetrics, annotations and the line of a monitoring plugin are for programs.
+            if text.starts_with(['{', '['])
+                || text.starts_with("::")
+                || text.starts_with("CORRIDOR ")
+                || text.ends_with("# EOF\n")
+            {
                 continue;
             }
             for line in text.lines() {

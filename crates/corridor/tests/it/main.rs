@@ -17,6 +17,7 @@ mod hooks;
 mod interface;
 mod keeping;
 mod life;
+mod linting;
 mod manual;
 mod migrations;
 mod monitoring;

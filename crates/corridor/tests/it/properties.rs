@@ -34,6 +34,11 @@ proptest! {
     }
 
     #[test]
+    fn lint_judges_any_text(text in prop_oneof!["\\PC{0,80}", "(alter table t |add |column |create |index |;|begin|commit|\\(|'|--){0,20}"]) {
+        fuzz::lint(&text);
+    }
+
+    #[test]
     fn every_key_is_in_one_chunk(cuts in bounds(), ends in bounds(), keys in bounds()) {
         fuzz::range_arithmetic(&cuts, &ends, &keys);
     }

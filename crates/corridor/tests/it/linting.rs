@@ -1,0 +1,227 @@
+//! `corridor lint` from the outside: forms, exit codes, mends, plans.
+
+use std::path::{Path, PathBuf};
+
+use crate::driver::corridor;
+
+/// A directory of our own, gone at the end.
+struct Ground(PathBuf);
+
+impl Ground {
+    fn new(label: &str) -> Ground {
+        let path = std::env::temp_dir().join(format!("corridor-lint-{label}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).unwrap();
+        Ground(path)
+    }
+
+    fn file(&self, name: &str, text: &str) -> String {
+        let path = self.0.join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.join(name).to_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Ground {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+const SAFE: &str = "set lock_timeout = '2s';\nalter table t add column x int;\n";
+const UNSAFE: &str = "set lock_timeout = '2s';\ncreate index i on t (a);\n";
+
+#[tokio::test]
+async fn the_exit_code_follows_the_severity() {
+    let ground = Ground::new("exit");
+    let (safe, bad) = (ground.file("a.sql", SAFE), ground.file("b.sql", UNSAFE));
+    corridor(&["lint", &safe]).run().await.expect_code(0);
+    let run = corridor(&["lint", &safe, &bad]).run().await.expect_code(1);
+    assert!(
+        run.stdout.contains("error[LNT-001]") && run.stdout.contains("b.sql:2:1"),
+        "{}",
+        run.stdout
+    );
+    let notice = ground.file("c.sql", "call p();\n");
+    corridor(&["lint", &notice]).run().await.expect_code(0);
+    corridor(&["lint", "--fail-on", "notice", &notice])
+        .run()
+        .await
+        .expect_code(1);
+    corridor(&["lint"]).run().await.expect_code(2);
+    corridor(&["lint", &ground.path("none.sql")])
+        .run()
+        .await
+        .expect_fault("LNT-901");
+    let config = ground.file("c.toml", "rules.LNT-999 = 'off'");
+    corridor(&["lint", "--config", &config, &safe])
+        .run()
+        .await
+        .expect_fault("LNT-902");
+}
+
+#[tokio::test]
+async fn each_form_can_be_read_by_its_readers() {
+    let ground = Ground::new("forms");
+    let bad = ground.file("b.sql", UNSAFE);
+    let json = corridor(&["lint", "--json", &bad])
+        .run()
+        .await
+        .expect_code(1)
+        .json();
+    assert_eq!(json["version"], 1);
+    assert_eq!(json["findings"][0]["rule"]["code"], "LNT-001");
+    assert_eq!(json["findings"][0]["start"]["line"], 2);
+    let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+    let sarif = read(
+        &corridor(&["lint", "--format", "sarif", &bad])
+            .run()
+            .await
+            .expect_code(1)
+            .stdout,
+    );
+    assert_eq!(sarif["version"], "2.1.0");
+    let result = &sarif["runs"][0]["results"][0];
+    let rule = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
+    assert_eq!(
+        sarif["runs"][0]["tool"]["driver"]["rules"][rule]["id"],
+        result["ruleId"]
+    );
+    let gitlab = read(
+        &corridor(&["lint", "--format", "gitlab", &bad])
+            .run()
+            .await
+            .expect_code(1)
+            .stdout,
+    );
+    assert_eq!(gitlab[0]["location"]["lines"]["begin"], 2);
+    let github = corridor(&["lint", "--format", "github", &bad])
+        .run()
+        .await
+        .expect_code(1)
+        .stdout;
+    assert!(
+        github.starts_with("::error file=") && github.contains("line=2"),
+        "{github}"
+    );
+}
+
+#[tokio::test]
+async fn a_file_is_mended_and_planned() {
+    let ground = Ground::new("mend");
+    let bad = ground.file("V1__b.sql", UNSAFE);
+    let plans = ground.path("plans");
+    corridor(&["lint", "--plan", &plans, &bad])
+        .run()
+        .await
+        .expect_code(0);
+    let plan = std::fs::read_to_string(Path::new(&plans).join("v1__b.toml")).unwrap();
+    assert!(plan.contains("kind = \"index\""), "{plan}");
+    corridor(&["lint", "--plan", &plans, &bad])
+        .run()
+        .await
+        .expect_fault("LNT-905");
+    let plain = ground.file("b.sql", UNSAFE);
+    corridor(&["lint", "--fix", &plain]).run().await.expect_code(0);
+    assert!(
+        std::fs::read_to_string(&plain)
+            .unwrap()
+            .contains("create index concurrently i")
+    );
+}
+
+#[tokio::test]
+async fn what_is_known_is_not_said_again() {
+    let ground = Ground::new("baseline");
+    let bad = ground.file("b.sql", UNSAFE);
+    let baseline = ground.path("known.json");
+    corridor(&["lint", "--baseline", &baseline, "--write-baseline", &bad])
+        .run()
+        .await
+        .expect_code(0);
+    corridor(&["lint", "--baseline", &baseline, &bad])
+        .run()
+        .await
+        .expect_code(0);
+    ground.file(
+        "b.sql",
+        &format!("-- moved down\n{UNSAFE}create index j on t (b);\n"),
+    );
+    let run = corridor(&["lint", "--baseline", &baseline, &bad])
+        .run()
+        .await
+        .expect_code(1);
+    assert!(
+        run.stdout.contains("index j") && !run.stdout.contains("index i on"),
+        "{}",
+        run.stdout
+    );
+    let broken = ground.file("broken.json", "{}");
+    corridor(&["lint", "--baseline", &broken, &bad])
+        .run()
+        .await
+        .expect_fault("LNT-903");
+}
+
+#[tokio::test]
+async fn only_what_has_changed_is_looked_at() {
+    let ground = Ground::new("since");
+    let bad = ground.file("b.sql", UNSAFE);
+    let git = |arguments: &[&str]| {
+        let output = std::process::Command::new("git")
+            .arg("-C")
+            .arg(&ground.0)
+            .args(["-c", "user.name=x", "-c", "user.email=x@example.invalid"])
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+    };
+    git(&["init", "-q"]);
+    git(&["add", "."]);
+    git(&["commit", "-q", "-m", "x"]);
+    corridor(&["lint", "--since", "HEAD", &bad])
+        .run()
+        .await
+        .expect_code(0);
+    ground.file("b.sql", &format!("{UNSAFE}create index j on t (b);\n"));
+    let run = corridor(&["lint", "--since", "HEAD", &bad])
+        .run()
+        .await
+        .expect_code(1);
+    assert!(
+        run.stdout.contains("b.sql:3:1") && !run.stdout.contains("b.sql:2:1"),
+        "{}",
+        run.stdout
+    );
+    corridor(&["lint", "--since", "no-such", &bad])
+        .run()
+        .await
+        .expect_fault("LNT-904");
+}
+
+#[tokio::test]
+async fn with_a_database_the_type_that_is_there_decides() {
+    let cluster = corridor_testbed::Cluster::shared(15).await;
+    let database = cluster.fresh_database("lint").await.unwrap();
+    let client = corridor_testbed::cluster::connect(&database.url).await.unwrap();
+    client
+        .batch_execute("create table t (a varchar(10)); insert into t values ('x'); analyze t")
+        .await
+        .unwrap();
+    let ground = Ground::new("live");
+    let file = ground.file(
+        "a.sql",
+        "set lock_timeout = '2s';\nalter table t alter column a type varchar(20);\n",
+    );
+    corridor(&["lint", &file]).run().await.expect_code(1);
+    let run = corridor(&["lint", "--database", &database.url, &file])
+        .run()
+        .await
+        .expect_code(0);
+    assert!(run.stdout.contains("nothing to say"), "{}", run.stdout);
+}

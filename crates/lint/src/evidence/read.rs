@@ -1,0 +1,242 @@
+//! Reading what a live database adds: a handful of statements about the tables that the files name, and no others.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use corridor_pg::Result;
+use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
+
+use super::{Figures, Live, Query};
+use crate::ir::{Name, Script};
+use crate::parse;
+use crate::world::World;
+
+/// Pages that the probe of the disk's speed reads at most.
+const PROBE_PAGES: i64 = 512;
+
+/// The relations that files name.
+pub fn names(scripts: &[Script]) -> Vec<Name> {
+    let mut found: Vec<Name> = Vec::new();
+    for statement in scripts.iter().flat_map(|script| &script.statements) {
+        let effects = crate::facts::key::effects(statement, &World::default(), None);
+        let mut kind = statement.kind.clone();
+        let mut take = |name: &Name| {
+            if !name.name.is_empty() && !found.contains(name) {
+                found.push(name.clone());
+            }
+        };
+        kind.each_name(&mut |name| take(name));
+        for effect in &effects {
+            take(&effect.table);
+            effect.others.values().flatten().for_each(&mut take);
+        }
+    }
+    found
+}
+
+/// Reads figures and the catalogue of the named tables, in one transaction that only reads. What the role may not see is left
+/// out.
+pub async fn read(client: &Client, names: &[Name]) -> Result<(World, Live)> {
+    client.batch_execute("begin read only").await?;
+    let done = read_in_transaction(client, names).await;
+    // What has failed matters more than that this fails as well.
+    let ended = client.batch_execute("rollback").await;
+    let done = done?;
+    ended?;
+    Ok(done)
+}
+
+async fn read_in_transaction(client: &Client, names: &[Name]) -> Result<(World, Live)> {
+    client
+        .query_one(include_str!("../../sql/evidence/search_path.sql"), &[])
+        .await?;
+    let mut world = World {
+        is_catalogue: true,
+        ..World::default()
+    };
+    let mut live = Live::default();
+    let row = client
+        .query_one(include_str!("../../sql/evidence/server.sql"), &[])
+        .await?;
+    live.major = u32::try_from(row.get::<_, i32>("major")).unwrap_or(0);
+    live.is_utc = row.get("is_utc");
+    live.oldest_transaction_s = row.get("oldest_transaction_s");
+    live.replicas = u32::try_from(row.get::<_, i64>("replicas")).unwrap_or(u32::MAX);
+    live.slots = u32::try_from(row.get::<_, i64>("slots")).unwrap_or(u32::MAX);
+    live.has_statements = row.get("has_statements");
+    let mut asked: BTreeSet<String> = names.iter().map(Name::sql).collect();
+    let mut seen: BTreeSet<String> = BTreeSet::new();
+    let mut largest: Option<(i64, u32)> = None;
+    // Twice: what the first round names (parents, default partitions) is looked at in the second.
+    for _ in 0..2 {
+        let list: Vec<String> = asked.difference(&seen).cloned().collect();
+        if list.is_empty() {
+            break;
+        }
+        seen.extend(list.iter().cloned());
+        for row in client
+            .query(include_str!("../../sql/evidence/tables.sql"), &[&list])
+            .await?
+        {
+            let (pages, oid): (i64, u32) = (row.get("pages"), row.get("oid"));
+            if row.get::<_, String>("kind") == "r" && largest.is_none_or(|(most, _)| pages > most) {
+                largest = Some((pages, oid));
+            }
+            take(&row, &mut world, &mut live, &mut asked);
+        }
+    }
+    if live.has_statements {
+        statements(client, names, &mut live).await?;
+    }
+    if let Some((pages, oid)) = largest.filter(|(pages, _)| *pages > 0) {
+        live.scan_bytes_per_s = probe(client, pages, oid).await?;
+    }
+    world.settle();
+    Ok((world, live))
+}
+
+fn take(row: &tokio_postgres::Row, world: &mut World, live: &mut Live, asked: &mut BTreeSet<String>) {
+    let name: String = row.get("name");
+    let list = |column: &str| row.get::<_, Vec<String>>(column);
+    let partition_by: Option<String> = row.get("partition_by");
+    let kind: String = row.get("kind");
+    let mut ddl = list("domains");
+    let partition = partition_by
+        .map(|by| format!(" partition by {by}"))
+        .unwrap_or_default();
+    if kind == "m" {
+        ddl.push(format!("create materialized view {name} as select 1"));
+    } else {
+        ddl.push(format!(
+            "create table {name} ({}){partition}",
+            list("columns").join(", ")
+        ));
+    }
+    ddl.extend(list("constraints"));
+    ddl.extend(list("indexes"));
+    for statement in &parse::read(&ddl.join(";\n")).statements {
+        world.apply(statement);
+    }
+    let of = |text: &str| match parse::read(&format!("analyze {text}"))
+        .statements
+        .first()
+        .map(|statement| statement.kind.clone())
+    {
+        Some(crate::ir::Kind::Analyze { tables }) => tables.into_iter().next().unwrap_or_default(),
+        _ => Name::default(),
+    };
+    let own = of(&name);
+    let (parent, default): (Option<String>, Option<String>) =
+        (row.get("parent"), row.get("default_partition"));
+    if let Some(table) = world.tables.iter_mut().rev().find(|table| table.name.is(&own)) {
+        table.has_all_columns = true;
+        table.parent = parent.as_deref().map(&of);
+        table.default_partition = default.as_deref().map(&of);
+    }
+    asked.extend(parent);
+    asked.extend(default);
+    let invalid: Vec<Name> = list("invalid").iter().map(|text| of(text)).collect();
+    for index in &mut world.indexes {
+        index.is_invalid = index.is_invalid || invalid.iter().any(|name| name.is(&index.name));
+    }
+    let schema = own.schema.as_deref().unwrap_or("public");
+    let unsigned = |column: &str| u64::try_from(row.get::<_, i64>(column)).unwrap_or(0);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "an estimate, not below zero"
+    )]
+    let rows = row.get::<_, f64>("rows") as u64;
+    live.tables.insert(
+        format!("{schema}.{}", own.name),
+        Figures {
+            table_bytes: unsigned("table_bytes"),
+            index_bytes: unsigned("index_bytes"),
+            rows,
+            is_published: row.get("is_published"),
+            has_wraparound_vacuum: row.get("has_wraparound_vacuum"),
+            oldest_lock_s: row.get("oldest_lock_s"),
+            ..Figures::default()
+        },
+    );
+}
+
+async fn statements(client: &Client, names: &[Name], live: &mut Live) -> Result<()> {
+    let bare: Vec<String> = names.iter().map(|name| name.name.to_lowercase()).collect();
+    client.batch_execute("savepoint look").await?;
+    let rows = match client
+        .query(include_str!("../../sql/evidence/statements.sql"), &[&bare])
+        .await
+    {
+        Ok(rows) => rows,
+        // The extension is there, and its library was not loaded; or the role may not look.
+        Err(error)
+            if matches!(
+                error.code(),
+                Some(&SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE | &SqlState::INSUFFICIENT_PRIVILEGE)
+            ) =>
+        {
+            live.has_statements = false;
+            client.batch_execute("rollback to look").await?;
+            return Ok(());
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let mut time: Vec<(String, f64, f64)> = Vec::new();
+    for row in rows {
+        let (calls, mean, since): (i64, f64, f64) =
+            (row.get("calls"), row.get("mean_exec_time"), row.get("since_s"));
+        let text: String = row.get("query");
+        let accesses = parse::accesses(&text);
+        #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+        let per_s = calls as f64 / since;
+        for access in &accesses {
+            let schema = access.table.schema.as_deref().unwrap_or("public");
+            time.push((format!("{schema}.{}", access.table.name), per_s, mean));
+        }
+        live.queries.push(Query {
+            calls,
+            text,
+            accesses,
+        });
+    }
+    for (key, figures) in &mut live.tables {
+        let of: Vec<&(String, f64, f64)> = time.iter().filter(|(table, ..)| table == key).collect();
+        let calls: f64 = of.iter().map(|(_, calls, _)| calls).sum();
+        figures.calls_per_s = Some(calls);
+        figures.mean_ms = Some(if calls > 0.0 {
+            of.iter().map(|(_, calls, mean)| calls * mean).sum::<f64>() / calls
+        } else {
+            0.0
+        });
+    }
+    Ok(())
+}
+
+/// Reads a few pages of the largest table, and takes the time.
+async fn probe(client: &Client, pages: i64, oid: u32) -> Result<Option<f64>> {
+    let table: String = client
+        .query_one("select ($1::oid)::regclass::text", &[&oid])
+        .await?
+        .get(0);
+    #[expect(clippy::cast_precision_loss, reason = "a share")]
+    let share = (100.0 * PROBE_PAGES as f64 / pages as f64).clamp(0.000_1, 100.0);
+    // The name is the server's own rendering of an oid: quoted where it has to be.
+    let sql = format!("select pg_catalog.count(*) from only {table} tablesample system ({share:.6})");
+    client.batch_execute("savepoint probe").await?;
+    let begun = Instant::now();
+    if let Err(error) = client.simple_query(&sql).await {
+        return match error.code() {
+            Some(&SqlState::INSUFFICIENT_PRIVILEGE | &SqlState::QUERY_CANCELED) => {
+                client.batch_execute("rollback to probe").await?;
+                Ok(None)
+            }
+            _ => Err(error.into()),
+        };
+    }
+    let elapsed_s = begun.elapsed().as_secs_f64().max(0.000_2);
+    #[expect(clippy::cast_precision_loss, reason = "a rate")]
+    let bytes = (pages.min(PROBE_PAGES) * 8_192) as f64;
+    Ok(Some(bytes / elapsed_s))
+}

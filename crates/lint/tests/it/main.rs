@@ -1,0 +1,9 @@
+//! Lint against real servers.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod facts;
+mod live;
+mod measure;
+mod rivals;
+mod torn;
