@@ -4,4 +4,5 @@
 //!
 //! **Invariant:** no rule says which lock a statement takes. It asks the facts, which are measured on real servers.
 
+pub mod clickhouse;
 pub mod finding;

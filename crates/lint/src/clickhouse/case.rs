@@ -21,6 +21,8 @@ pub(crate) struct Case<'s, 'a> {
     pub(crate) at: usize,
     pub(crate) state: &'s State,
     pub(crate) topology: &'s Topology,
+    /// The first cluster that a statement of the file names.
+    pub(crate) first_cluster: Option<&'s str>,
 }
 
 /// What a finding says.

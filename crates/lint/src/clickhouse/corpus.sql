@@ -50,7 +50,7 @@ ENGINE = AggregatingMergeTree() PARTITION BY toYYYYMM(day) ORDER BY (team_id, da
 CREATE TABLE IF NOT EXISTS persons (id UUID, version UInt64, is_deleted UInt8, props JSON(max_dynamic_paths = 16), PRIMARY KEY (id))
 ENGINE = ReplacingMergeTree(version, is_deleted);
 
-CREATE TABLE IF NOT EXISTS sessions (id FixedString(16) NOT NULL, started DateTime NULL, sign Int8, index UInt32) ENGINE = CollapsingMergeTree(sign) ORDER BY tuple();
+CREATE TABLE IF NOT EXISTS sessions (id FixedString(16) NOT NULL, started DateTime NULL, sign Int8, `index` UInt32) ENGINE = CollapsingMergeTree(sign) ORDER BY tuple();
 CREATE TABLE IF NOT EXISTS clicks (x UInt32, y UInt32, t DateTime TTL t + INTERVAL 1 DAY) ENGINE = SummingMergeTree((x, y)) ORDER BY t TTL t + toIntervalDay(7) GROUP BY t SET x = sum(x), y = max(y);
 CREATE OR REPLACE TABLE lookup (code String, name String) ENGINE = EmbeddedRocksDB PRIMARY KEY (code);
 CREATE TABLE IF NOT EXISTS lookup_copy ENGINE = MergeTree ORDER BY code AS SELECT * FROM lookup;
@@ -97,7 +97,8 @@ ALTER TABLE sharded_hits ADD PROJECTION IF NOT EXISTS p1 (SELECT event, count() 
 ALTER TABLE sharded_hits ADD CONSTRAINT IF NOT EXISTS c CHECK amount >= 0 AND team_id != 7, DROP CONSTRAINT IF EXISTS d, DROP INDEX IF EXISTS by_zip;
 ALTER TABLE sharded_hits ADD STATISTICS IF NOT EXISTS team_id, event TYPE tdigest, uniq;
 ALTER TABLE sharded_hits MODIFY TTL toDateTime(timestamp) + INTERVAL 1 YEAR SETTINGS materialize_ttl_after_modify = 0;
-ALTER TABLE sharded_hits REMOVE TTL, MODIFY SETTING max_parts_in_total = 10000, merge_with_ttl_timeout = 3600, RESET SETTING max_part_loading_threads, MODIFY COMMENT 'x';
+ALTER TABLE sharded_hits REMOVE TTL, MODIFY COMMENT 'x', MODIFY SETTING max_parts_in_total = 10000, merge_with_ttl_timeout = 3600;
+ALTER TABLE sharded_hits RESET SETTING max_part_loading_threads, merge_with_ttl_timeout;
 ALTER TABLE totals_mv MODIFY QUERY SELECT toDate(timestamp) AS day, team_id, count() AS hits FROM sharded_hits GROUP BY day, team_id SETTINGS max_threads = 1;
 
 -- Rows and partitions.

@@ -287,10 +287,6 @@ impl Cursor<'_, '_> {
         self.at
     }
 
-    pub(crate) fn back_to(&mut self, mark: usize) {
-        self.at = mark;
-    }
-
     pub(crate) fn since(&self, mark: usize) -> Part {
         Part {
             from: mark,

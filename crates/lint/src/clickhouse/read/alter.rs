@@ -4,7 +4,7 @@ use super::super::NotEvaluated;
 use super::super::script::{Cursor, Part};
 use super::super::statement::{Action, Alter, Kind, Name, Piece, What};
 use super::column::{column, column_name};
-use super::{Gathered, Read, Unread, cluster, guard, is_access, mutation, name, settings, tail};
+use super::{Gathered, Read, Unread, cluster, guard, is_access, mutation, name, tail};
 
 /// What an action begins with.
 const VERBS: &[&str] = &[
@@ -53,12 +53,18 @@ pub(super) fn read(mut cursor: Cursor<'_, '_>, gathered: &mut Gathered) -> Read<
     let mut actions = Vec::new();
     loop {
         let mark = cursor.mark();
-        while !cursor.is_end() && !(is_boundary(&cursor) || is_settings(&cursor)) {
+        while !(cursor.is_end() || is_boundary(&cursor) || is_settings(&cursor)) {
             cursor.step();
         }
         let part = cursor.since(mark);
         let span = cursor.script.span(part);
         match action(cursor.script.cursor(part), &table, gathered) {
+            // An action behind a comma that is none would be taken for a part of the one before.
+            Ok(what) if !may_have_commas(&what) && cursor.script.cursor(part).list().len() > 1 => {
+                gathered
+                    .unread
+                    .push(NotEvaluated::new(span, "something behind a comma is not known"));
+            }
             Ok(what) => actions.push(Action { span, what }),
             Err(Unread(reason)) => gathered.unread.push(NotEvaluated::new(span, reason)),
         }
@@ -68,6 +74,16 @@ pub(super) fn read(mut cursor: Cursor<'_, '_>, gathered: &mut Gathered) -> Read<
     }
     tail(&mut cursor, gathered)?;
     Ok(Kind::Alter(Alter { table, actions }))
+}
+
+fn may_have_commas(what: &What) -> bool {
+    match what {
+        What::Clear(piece) | What::Drop { piece, .. } | What::Materialize { piece, .. } => {
+            *piece == Piece::Statistics
+        }
+        What::RenameColumn { .. } | What::RemoveTtl | What::CommentColumn => false,
+        _ => true,
+    }
 }
 
 /// A comma behind which the next action begins. `UPDATE a = 1, delete = 0` has one that is none.
@@ -102,10 +118,8 @@ fn action(mut cursor: Cursor<'_, '_>, table: &Name, gathered: &mut Gathered) -> 
         "CLEAR" => {
             let piece = piece(&mut cursor)?;
             cursor.eat("IF EXISTS");
-            Ok(What::Clear {
-                piece,
-                name: column_name(&mut cursor)?,
-            })
+            column_name(&mut cursor)?;
+            Ok(What::Clear(piece))
         }
         "MATERIALIZE" => materialize(cursor),
         "RENAME" if cursor.eat("COLUMN") => {
@@ -228,13 +242,13 @@ fn modify(mut cursor: Cursor<'_, '_>, gathered: &mut Gathered) -> Read<What> {
         return Ok(What::ModifySampleBy);
     }
     if cursor.eat("TTL") {
-        return Ok(What::ModifyTtl(rest(&cursor)));
+        return Ok(What::ModifyTtl);
     }
     if cursor.eat("QUERY") {
         return Ok(What::ModifyQuery(rest(&cursor)));
     }
     if cursor.eat("SETTING") {
-        return Ok(What::ModifySetting(settings(cursor.script, rest(&cursor))));
+        return Ok(What::ModifySetting);
     }
     if let Some(key) = cursor.eat_one(&["PARTITION BY", "PRIMARY KEY", "ENGINE"]) {
         return Ok(What::ModifyKey(key));

@@ -1,7 +1,7 @@
 //! A column, as it stands in CREATE TABLE and behind ADD and MODIFY COLUMN.
 
 use super::super::NotEvaluated;
-use super::super::script::Cursor;
+use super::super::script::{Cursor, Part};
 use super::super::statement::Column;
 use super::{Gathered, Read, Unread};
 
@@ -64,12 +64,21 @@ pub(super) fn column_name(cursor: &mut Cursor<'_, '_>) -> Read<String> {
     Ok(name)
 }
 
+/// Up to one of these phrases, or to a comma: in an ALTER that is where something begins that is not known.
+fn until(cursor: &mut Cursor<'_, '_>, phrases: &[&str]) -> Part {
+    let mark = cursor.mark();
+    while !(cursor.is_end() || cursor.is_sign(",") || phrases.iter().any(|phrase| cursor.sees(phrase))) {
+        cursor.step();
+    }
+    cursor.since(mark)
+}
+
 /// A column, to the end of the cursor.
 pub(super) fn column(cursor: &mut Cursor<'_, '_>, gathered: &mut Gathered) -> Read<Column> {
     let start = cursor.offset();
     let name = column_name(cursor)?;
     cursor.eat("TYPE");
-    let data_type = Some(cursor.until(BEHIND_TYPE)).filter(|part| !part.is_empty());
+    let data_type = Some(until(cursor, BEHIND_TYPE)).filter(|part| !part.is_empty());
     let mut column = Column {
         name,
         span: start..start,
@@ -100,9 +109,9 @@ fn attribute(cursor: &mut Cursor<'_, '_>, column: &mut Column) -> bool {
     match word {
         "NULL" => column.is_null = true,
         "DEFAULT" | "MATERIALIZED" | "EPHEMERAL" | "ALIAS" => {
-            column.default = Some(cursor.until(BEHIND_EXPRESSION));
+            column.default = Some(until(cursor, BEHIND_EXPRESSION));
         }
-        "EXPRESSION" => _ = cursor.until(BEHIND_EXPRESSION),
+        "EXPRESSION" => _ = until(cursor, BEHIND_EXPRESSION),
         "COMMENT" => {
             column.has_comment = true;
             cursor.step();
@@ -114,8 +123,10 @@ fn attribute(cursor: &mut Cursor<'_, '_>, column: &mut Column) -> bool {
         }
         "STATISTICS" | "SETTINGS" => _ = cursor.group(),
         "TTL" => {
-            column.ttl =
-                Some(cursor.until(&["COMMENT", "CODEC", "SETTINGS", "AFTER", "FIRST", "PRIMARY KEY"]))
+            column.ttl = Some(until(
+                cursor,
+                &["COMMENT", "CODEC", "SETTINGS", "AFTER", "FIRST", "PRIMARY KEY"],
+            ))
         }
         "COLLATE" => cursor.step(),
         "AFTER" => _ = column_name(cursor),

@@ -182,11 +182,7 @@ fn clause(cursor: &mut Cursor<'_, '_>, create: &mut Create, gathered: &mut Gathe
             }
         }
         "SOURCE" => create.source = cursor.group(),
-        "LAYOUT" | "LIFETIME" | "RANGE" => {
-            if cursor.group().is_none() {
-                cursor.step();
-            }
-        }
+        "LAYOUT" | "LIFETIME" | "RANGE" if cursor.group().is_none() => cursor.step(),
         _ => {}
     }
     Ok(())

@@ -46,10 +46,14 @@ pub(crate) fn check(case: &Case<'_, '_>, out: &mut Vec<Finding>) {
             for action in &alter.actions {
                 let is_work = matches!(
                     action.what,
-                    What::Update(_) | What::Delete(_) | What::Materialize { .. } | What::Partition(_) | What::Clear { .. }
+                    What::Update(_)
+                        | What::Delete(_)
+                        | What::Materialize { .. }
+                        | What::Partition(_)
+                        | What::Clear(_)
                 );
                 // Settings and comments of a replica are its own.
-                let is_own = matches!(action.what, What::ModifySetting(_) | What::ModifyOther);
+                let is_own = matches!(action.what, What::ModifySetting | What::ModifyOther);
                 if !is_own {
                     note(case, &alter.table, action.span.clone(), is_work, out);
                 }
@@ -68,13 +72,27 @@ pub(crate) fn check(case: &Case<'_, '_>, out: &mut Vec<Finding>) {
     }
 }
 
-fn note(case: &Case<'_, '_>, name: &Name, span: std::ops::Range<usize>, is_work: bool, out: &mut Vec<Finding>) {
+fn note(
+    case: &Case<'_, '_>,
+    name: &Name,
+    span: std::ops::Range<usize>,
+    is_work: bool,
+    out: &mut Vec<Finding>,
+) {
     let (database, table) = case.state.key(name);
     let by_name = || {
-        let has_replicas = case.topology.clusters.iter().any(|c| c.replicas.is_some_and(|n| n > 1));
+        let has_replicas = case
+            .topology
+            .clusters
+            .iter()
+            .any(|c| c.replicas.is_some_and(|n| n > 1));
         has_replicas && matches!(case.topology.half(&database, &table), Some(Half::Local(_)))
     };
-    if !case.table(name).and_then(|t| t.is_replicated()).unwrap_or_else(by_name) {
+    if !case
+        .table(name)
+        .and_then(|t| t.is_replicated())
+        .unwrap_or_else(by_name)
+    {
         return;
     }
     let mut finding = case.finding(&RULE, span, Words {
@@ -96,16 +114,28 @@ mod tests {
     #[test]
     fn cases() {
         let every = "runner='every-node'\n[[cluster]]\nname='c'\nreplicas=2\n";
-        fires_with(&RULE, every, &[
-            "alter table sharded_hits add column a Int8",
-            "create table t (a Int8) engine=ReplicatedReplacingMergeTree order by a; optimize table t final",
-        ]);
-        silent_with(&RULE, every, &[
-            "alter table hits add column a Int8",
-            "create table t (a Int8) engine=MergeTree order by a; alter table t add column b Int8",
-            "alter table sharded_hits on cluster c add column a Int8",
-            "alter table sharded_hits modify setting max_parts_in_total=1",
-        ]);
-        silent_with(&RULE, "runner='once-per-shard'", &["alter table sharded_hits add column a Int8"]);
+        fires_with(
+            &RULE,
+            every,
+            &[
+                "alter table sharded_hits add column a Int8",
+                "create table t (a Int8) engine=ReplicatedReplacingMergeTree order by a; optimize table t final",
+            ],
+        );
+        silent_with(
+            &RULE,
+            every,
+            &[
+                "alter table hits add column a Int8",
+                "create table t (a Int8) engine=MergeTree order by a; alter table t add column b Int8",
+                "alter table sharded_hits on cluster c add column a Int8",
+                "alter table sharded_hits modify setting max_parts_in_total=1",
+            ],
+        );
+        silent_with(
+            &RULE,
+            "runner='once-per-shard'",
+            &["alter table sharded_hits add column a Int8"],
+        );
     }
 }

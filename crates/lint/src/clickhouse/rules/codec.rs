@@ -35,11 +35,17 @@ const OF_FIXED_SIZE: &[&str] = &["DELTA", "DOUBLEDELTA", "GORILLA", "FPC", "T64"
 
 pub(crate) fn check(case: &Case<'_, '_>, out: &mut Vec<Finding>) {
     match &case.statement().kind {
-        Kind::Create(create) => create.columns.iter().for_each(|column| judge(case, column, None, out)),
+        Kind::Create(create) => create
+            .columns
+            .iter()
+            .for_each(|column| judge(case, column, None, out)),
         Kind::Alter(alter) => {
             for action in &alter.actions {
                 if let What::AddColumn { column, .. } | What::ModifyColumn { column } = &action.what {
-                    let known = case.table(&alter.table).and_then(|t| t.columns.get(&column.name)).cloned();
+                    let known = case
+                        .table(&alter.table)
+                        .and_then(|t| t.columns.get(&column.name))
+                        .cloned();
                     judge(case, column, known, out);
                 }
             }
@@ -49,7 +55,9 @@ pub(crate) fn check(case: &Case<'_, '_>, out: &mut Vec<Finding>) {
 }
 
 fn judge(case: &Case<'_, '_>, column: &Column, known: Option<String>, out: &mut Vec<Finding>) {
-    let Some((inside, span)) = &column.codec else { return };
+    let Some((inside, span)) = &column.codec else {
+        return;
+    };
     let chain: Vec<String> = case
         .script
         .cursor(*inside)
@@ -57,7 +65,11 @@ fn judge(case: &Case<'_, '_>, column: &Column, known: Option<String>, out: &mut 
         .into_iter()
         .map(|part| case.script.cursor(part).keyword())
         .collect();
-    let data_type = if column.data_type.is_some() { Some(type_text(case.script, column)) } else { known };
+    let data_type = if column.data_type.is_some() {
+        Some(type_text(case.script, column))
+    } else {
+        known
+    };
     let is_suspicious_allowed = case.is_on("allow_suspicious_codecs");
     let fixed = data_type.as_deref().and_then(is_fixed_size);
     let float = data_type.as_deref().and_then(is_float);
@@ -66,18 +78,27 @@ fn judge(case: &Case<'_, '_>, column: &Column, known: Option<String>, out: &mut 
     let mut problem = None;
     for codec in &chain {
         if OF_FIXED_SIZE.contains(&codec.as_str()) && fixed == Some(false) {
-            problem = Some(format!("{codec} is for values of a fixed size, and {} is {of_type}", column.name));
+            problem = Some(format!(
+                "{codec} is for values of a fixed size, and {} is {of_type}",
+                column.name
+            ));
         }
         let is_for_floats = matches!(codec.as_str(), "GORILLA" | "FPC") && float == Some(false);
         if is_for_floats && !is_suspicious_allowed && problem.is_none() {
-            problem = Some(format!("{codec} is for floating-point numbers, and {} is {of_type}", column.name));
+            problem = Some(format!(
+                "{codec} is for floating-point numbers, and {} is {of_type}",
+                column.name
+            ));
         }
     }
     if problem.is_none() && !is_suspicious_allowed {
         problem = match general {
-            Some(at) if at + 1 < chain.len() => {
-                Some(format!("{} of {} comes behind {}, which leaves it nothing to find", chain[at + 1], column.name, chain[at]))
-            }
+            Some(at) if at + 1 < chain.len() => Some(format!(
+                "{} of {} comes behind {}, which leaves it nothing to find",
+                chain[at + 1],
+                column.name,
+                chain[at]
+            )),
             None if chain.last().is_some_and(|last| last == "DELTA") => {
                 Some(format!("Delta of {} alone does not compress", column.name))
             }
@@ -85,11 +106,15 @@ fn judge(case: &Case<'_, '_>, column: &Column, known: Option<String>, out: &mut 
         };
     }
     let Some(what) = problem else { return };
-    let mut finding = case.finding(&RULE, span.clone(), Words {
-        what,
-        why: "The server refuses such a chain, or keeps one that costs time and saves nothing.",
-        safe_way: "Transformations that fit the type first, one general codec last.".into(),
-    });
+    let mut finding = case.finding(
+        &RULE,
+        span.clone(),
+        Words {
+            what,
+            why: "The server refuses such a chain, or keeps one that costs time and saves nothing.",
+            safe_way: "Transformations that fit the type first, one general codec last.".into(),
+        },
+    );
     finding.evidence.push(measured("codec", "refused"));
     out.push(finding);
 }
@@ -101,22 +126,32 @@ mod tests {
 
     #[test]
     fn cases() {
-        fires(&RULE, &[
-            "create table t (a UInt8 codec(Delta)) engine=Memory",
-            "create table t (a LowCardinality(String) codec(Delta, LZ4)) engine=Memory",
-            "create table t (a Array(String) codec(Delta, LZ4)) engine=Memory",
-            "create table t (a Map(String, UInt8) codec(Delta, LZ4)) engine=Memory",
-            "create table t (a UInt8 codec(ZSTD, Delta)) engine=Memory",
-            "create table t (a UInt8 codec(LZ4, ZSTD)) engine=Memory",
-            "alter table t add column a UInt8 codec(Gorilla, LZ4)",
-            "alter table t add column a String codec(T64, LZ4)",
-        ]);
-        fires_with(&RULE, "[[table]]\nname='t'\ncolumns={a='String'}", &["alter table t modify column a codec(Delta, LZ4)"]);
-        silent(&RULE, &[
-            "create table t (a UInt8 codec(Delta(4), ZSTD(1)), b String codec(NONE), c Float64 codec(FPC)) engine=Memory",
-            "create table t (a UInt64 codec(DoubleDelta), b UInt32 codec(T64), c Array(UInt32) codec(Delta, ZSTD)) engine=Memory",
-            "alter table t modify column a codec(Delta, LZ4)",
-            "set allow_suspicious_codecs = 1; create table t (a UInt8 codec(Delta)) engine=Memory",
-        ]);
+        fires(
+            &RULE,
+            &[
+                "create table t (a UInt8 codec(Delta)) engine=Memory",
+                "create table t (a LowCardinality(String) codec(Delta, LZ4)) engine=Memory",
+                "create table t (a Array(String) codec(Delta, LZ4)) engine=Memory",
+                "create table t (a Map(String, UInt8) codec(Delta, LZ4)) engine=Memory",
+                "create table t (a UInt8 codec(ZSTD, Delta)) engine=Memory",
+                "create table t (a UInt8 codec(LZ4, ZSTD)) engine=Memory",
+                "alter table t add column a UInt8 codec(Gorilla, LZ4)",
+                "alter table t add column a String codec(T64, LZ4)",
+            ],
+        );
+        fires_with(
+            &RULE,
+            "[[table]]\nname='t'\ncolumns={a='String'}",
+            &["alter table t modify column a codec(Delta, LZ4)"],
+        );
+        silent(
+            &RULE,
+            &[
+                "create table t (a UInt8 codec(Delta(4), ZSTD(1)), b String codec(NONE), c Float64 codec(FPC)) engine=Memory",
+                "create table t (a UInt64 codec(DoubleDelta), b UInt32 codec(T64), c Array(UInt32) codec(Delta, ZSTD)) engine=Memory",
+                "alter table t modify column a codec(Delta, LZ4)",
+                "set allow_suspicious_codecs = 1; create table t (a UInt8 codec(Delta)) engine=Memory",
+            ],
+        );
     }
 }

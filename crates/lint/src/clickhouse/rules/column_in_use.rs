@@ -47,7 +47,11 @@ pub(crate) fn check(case: &Case<'_, '_>, out: &mut Vec<Finding>) {
     let table = case.table(&alter.table);
     for action in &alter.actions {
         let (column, verb) = match &action.what {
-            What::Drop { piece: Piece::Column, name, .. } => (name, "dropped"),
+            What::Drop {
+                piece: Piece::Column,
+                name,
+                ..
+            } => (name, "dropped"),
             What::RenameColumn { from, .. } => (from, "renamed"),
             _ => continue,
         };
@@ -56,7 +60,9 @@ pub(crate) fn check(case: &Case<'_, '_>, out: &mut Vec<Finding>) {
             ("primary key", table.and_then(|t| t.primary_key.as_deref())),
             ("partition key", table.and_then(|t| t.partition_by.as_deref())),
         ];
-        let key = keys.iter().find(|(_, key)| key.is_some_and(|key| names_of(key).contains(column)));
+        let key = keys
+            .iter()
+            .find(|(_, key)| key.is_some_and(|key| names_of(key).contains(column)));
         let users = users(case.state, &alter.table, column);
         // What this file brought nobody uses yet, but what this file brought.
         let is_ours = table.is_some_and(|t| t.is_new || t.added.contains(column));
@@ -68,16 +74,26 @@ pub(crate) fn check(case: &Case<'_, '_>, out: &mut Vec<Finding>) {
         let mut severity = Severity::Warning;
         let mut evidence = None;
         if let Some((key, _)) = key {
-            words.what = format!("{column} is in the {key} of {}, and cannot be {verb}", alter.table);
+            words.what = format!(
+                "{column} is in the {key} of {}, and cannot be {verb}",
+                alter.table
+            );
             words.safe_way = "A new table with another key, a copy, EXCHANGE TABLES.".into();
             severity = Severity::Error;
             evidence = Some(measured("key columns", "can be neither dropped nor renamed"));
         } else if !users.is_empty() {
-            words.what = format!("{column} of {} is {verb}, and {} use it", alter.table, users.join(", "));
+            words.what = format!(
+                "{column} of {} is {verb}, and {} use it",
+                alter.table,
+                users.join(", ")
+            );
             severity = Severity::Error;
             evidence = Some(match verb {
                 "dropped" => measured("drop under a materialized view", "refused"),
-                _ => measured("rename under a materialized view", "accepted; then every insert fails"),
+                _ => measured(
+                    "rename under a materialized view",
+                    "accepted; then every insert fails",
+                ),
             });
         } else if is_ours {
             continue;
@@ -86,8 +102,12 @@ pub(crate) fn check(case: &Case<'_, '_>, out: &mut Vec<Finding>) {
         finding.severity = severity;
         finding.evidence.extend(evidence);
         if severity == Severity::Warning {
-            finding.unknown.push("which views and dictionaries read it (`as_select` of system.tables)".into());
-            finding.unknown.push("whether a release that runs reads it (system.query_log)".into());
+            finding
+                .unknown
+                .push("which views and dictionaries read it (`as_select` of system.tables)".into());
+            finding
+                .unknown
+                .push("whether a release that runs reads it (system.query_log)".into());
         }
         out.push(finding);
     }
@@ -100,18 +120,28 @@ mod tests {
 
     #[test]
     fn cases() {
-        fires(&RULE, &[
-            "alter table t drop column a",
-            "create table t (a Int8, b Int8) engine=MergeTree order by a; alter table t drop column a",
-            "create table t (a Int8, b Int8) engine=MergeTree order by a; \
+        fires(
+            &RULE,
+            &[
+                "alter table t drop column a",
+                "create table t (a Int8, b Int8) engine=MergeTree order by a; alter table t drop column a",
+                "create table t (a Int8, b Int8) engine=MergeTree order by a; \
              create materialized view v to x as select b from t; alter table t rename column b to c",
-        ]);
-        fires_with(&RULE, "[[table]]\nname='v'\nengine='MaterializedView'\nquery='select * from default.t'", &["alter table t drop column a"]);
-        silent(&RULE, &[
-            "alter table t add column a Int8; alter table t drop column a",
-            "create table t (a Int8, b Int8) engine=MergeTree order by a; alter table t drop column b",
-            "alter table t drop index a",
-            "alter table t modify column a String",
-        ]);
+            ],
+        );
+        fires_with(
+            &RULE,
+            "[[table]]\nname='v'\nengine='MaterializedView'\nquery='select * from default.t'",
+            &["alter table t drop column a"],
+        );
+        silent(
+            &RULE,
+            &[
+                "alter table t add column a Int8; alter table t drop column a",
+                "create table t (a Int8, b Int8) engine=MergeTree order by a; alter table t drop column b",
+                "alter table t drop index a",
+                "alter table t modify column a String",
+            ],
+        );
     }
 }

@@ -45,7 +45,9 @@ pub(crate) fn check(case: &Case<'_, '_>, out: &mut Vec<Finding>) {
     }
     let table = case.table(&alter.table);
     for action in &alter.actions {
-        let What::ModifyColumn { column } = &action.what else { continue };
+        let What::ModifyColumn { column } = &action.what else {
+            continue;
+        };
         if column.data_type.is_none() || column.is_attribute_only {
             continue;
         }
@@ -70,14 +72,24 @@ pub(crate) fn check(case: &Case<'_, '_>, out: &mut Vec<Finding>) {
             .is_some_and(|key| names_of(key).contains(&column.name));
         let (what, severity, fact) = match change(old, &new, column.default.is_some()) {
             Change::Metadata => continue,
-            Change::Rewrite(_) if is_key => {
-                (format!("{} is in the sorting key, and its type cannot become {new}", column.name), Severity::Error, "refused")
-            }
-            Change::Refused(reason) => {
-                (format!("{} cannot go from {old} to {new}: {reason}", column.name), Severity::Error, "refused")
-            }
+            Change::Rewrite(_) if is_key => (
+                format!(
+                    "{} is in the sorting key, and its type cannot become {new}",
+                    column.name
+                ),
+                Severity::Error,
+                "refused",
+            ),
+            Change::Refused(reason) => (
+                format!("{} cannot go from {old} to {new}: {reason}", column.name),
+                Severity::Error,
+                "refused",
+            ),
             Change::Rewrite(reason) => (
-                format!("{} goes from {old} to {new}, which writes it anew in every part: {reason}", column.name),
+                format!(
+                    "{} goes from {old} to {new}, which writes it anew in every part: {reason}",
+                    column.name
+                ),
                 RULE.severity,
                 "a mutation of the column in every part",
             ),
@@ -101,23 +113,38 @@ mod tests {
     #[test]
     fn cases() {
         let table = "[[table]]\nname='t'\norder_by='id, u'\n[table.columns]\nid='UInt64'\nu='UInt32'\na='String'\nn='Nullable(String)'\ne=\"Enum8('a'=1)\"\n";
-        fires_with(&RULE, table, &[
-            "alter table t modify column a Nullable(String)",
-            "alter table t modify column a String null",
-            "alter table t modify column n String",
-            "alter table t modify column n String default ''",
-            "alter table t modify column u UInt64",
-            "alter table t modify column e Enum16('a'=1) comment 'wider'",
-        ]);
-        silent_with(&RULE, table, &[
-            "alter table t modify column e Enum8('a'=1, 'b'=2)",
-            "alter table t modify column a String default 'x'",
-            "alter table t modify column a remove ttl",
-            "alter table t modify column a codec(ZSTD)",
-            "alter table t comment column a 'x'",
-        ]);
+        fires_with(
+            &RULE,
+            table,
+            &[
+                "alter table t modify column a Nullable(String)",
+                "alter table t modify column a String null",
+                "alter table t modify column n String",
+                "alter table t modify column n String default ''",
+                "alter table t modify column u UInt64",
+                "alter table t modify column e Enum16('a'=1) comment 'wider'",
+            ],
+        );
+        silent_with(
+            &RULE,
+            table,
+            &[
+                "alter table t modify column e Enum8('a'=1, 'b'=2)",
+                "alter table t modify column a String default 'x'",
+                "alter table t modify column a remove ttl",
+                "alter table t modify column a codec(ZSTD)",
+                "alter table t comment column a 'x'",
+            ],
+        );
         fires(&RULE, &["alter table t modify column a UInt64"]);
-        silent(&RULE, &["create table t (a String) engine=MergeTree order by a; alter table t modify column a UInt64"]);
-        silent_with(&RULE, "[[table]]\nname='t'\nsize_bytes=1000\ncolumns={a='String'}", &["alter table t modify column a UInt64"]);
+        silent(
+            &RULE,
+            &["create table t (a String) engine=MergeTree order by a; alter table t modify column a UInt64"],
+        );
+        silent_with(
+            &RULE,
+            "[[table]]\nname='t'\nsize_bytes=1000\ncolumns={a='String'}",
+            &["alter table t modify column a UInt64"],
+        );
     }
 }

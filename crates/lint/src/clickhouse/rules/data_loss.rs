@@ -37,17 +37,42 @@ pub(crate) fn check(case: &Case<'_, '_>, out: &mut Vec<Finding>) {
     match &case.statement().kind {
         Kind::Drop(drop) if !drop.is_temporary && matches!(drop.object, Object::Table | Object::Database) => {
             for name in &drop.names {
-                note(case, name, name.span.clone(), &format!("DROP {}", drop.object.word().to_uppercase()), drop.is_whole_database, out);
+                note(
+                    case,
+                    name,
+                    name.span.clone(),
+                    &format!("DROP {}", drop.object.word().to_uppercase()),
+                    drop.is_whole_database,
+                    out,
+                );
             }
         }
         Kind::Truncate(drop) if !drop.is_temporary => {
             for name in &drop.names {
-                note(case, name, name.span.clone(), "TRUNCATE", drop.is_whole_database, out);
+                note(
+                    case,
+                    name,
+                    name.span.clone(),
+                    "TRUNCATE",
+                    drop.is_whole_database,
+                    out,
+                );
             }
         }
         Kind::Alter(alter) => {
-            for action in alter.actions.iter().filter(|a| matches!(&a.what, What::Partition(verb) if verb == "DROP")) {
-                note(case, &alter.table, action.span.clone(), "DROP PARTITION", false, out);
+            for action in alter
+                .actions
+                .iter()
+                .filter(|a| matches!(&a.what, What::Partition(verb) if verb == "DROP"))
+            {
+                note(
+                    case,
+                    &alter.table,
+                    action.span.clone(),
+                    "DROP PARTITION",
+                    false,
+                    out,
+                );
             }
         }
         _ => {}
@@ -59,7 +84,10 @@ fn holds_none(case: &Case<'_, '_>, name: &Name) -> bool {
     let (database, object) = case.state.key(name);
     if let Some(table) = case.table(name) {
         let engine = table.engine.as_deref();
-        let is_window = matches!(engine, Some("Distributed" | "Kafka" | "RabbitMQ" | "NATS" | "Null" | "Merge" | "Buffer"));
+        let is_window = matches!(
+            engine,
+            Some("Distributed" | "Kafka" | "RabbitMQ" | "NATS" | "Null" | "Merge" | "Buffer")
+        );
         let writes_elsewhere = table.is_materialized_view && table.target.is_some();
         if table.is_empty() || is_window || table.is_view || table.is_dictionary || writes_elsewhere {
             return true;
@@ -69,21 +97,40 @@ fn holds_none(case: &Case<'_, '_>, name: &Name) -> bool {
         }
     }
     let is_stream = object.starts_with("kafka_") || object.ends_with("_kafka") || object.ends_with("_queue");
-    is_stream || object.ends_with("_mv") || matches!(case.topology.half(&database, &object), Some(Half::Distributed(_)))
+    is_stream
+        || object.ends_with("_mv")
+        || matches!(case.topology.half(&database, &object), Some(Half::Distributed(_)))
 }
 
-fn note(case: &Case<'_, '_>, name: &Name, span: std::ops::Range<usize>, verb: &str, is_database: bool, out: &mut Vec<Finding>) {
+fn note(
+    case: &Case<'_, '_>,
+    name: &Name,
+    span: std::ops::Range<usize>,
+    verb: &str,
+    is_database: bool,
+    out: &mut Vec<Finding>,
+) {
     if !is_database && holds_none(case, name) {
         return;
     }
-    let size = case.table(name).and_then(|t| t.size_bytes).filter(|_| !is_database);
-    let own = case.setting("max_table_size_to_drop").and_then(|v| v.parse::<u64>().ok());
-    let limit = own.or(case.topology.max_table_size_to_drop_bytes).unwrap_or(DEFAULT_LIMIT_BYTES);
+    let size = case
+        .table(name)
+        .and_then(|t| t.size_bytes)
+        .filter(|_| !is_database);
+    let own = case
+        .setting("max_table_size_to_drop")
+        .and_then(|v| v.parse::<u64>().ok());
+    let limit = own
+        .or(case.topology.max_table_size_to_drop_bytes)
+        .unwrap_or(DEFAULT_LIMIT_BYTES);
     let is_partition = verb == "DROP PARTITION";
     let is_refused = limit > 0 && !is_partition && size.is_some_and(|size| size > limit);
     let mut what = format!("{verb} throws the rows of {name} away");
     if is_refused {
-        what = format!("{verb} of {name} is refused: it is larger than max_table_size_to_drop, {}", size_text(limit));
+        what = format!(
+            "{verb} of {name} is refused: it is larger than max_table_size_to_drop, {}",
+            size_text(limit)
+        );
     } else if own == Some(0) {
         what.push_str(", however many: max_table_size_to_drop = 0 takes the guard away");
     }
@@ -117,27 +164,41 @@ mod tests {
 
     #[test]
     fn cases() {
-        fires(&RULE, &[
-            "drop table t",
-            "drop database d",
-            "truncate table if exists t on cluster c",
-            "truncate all tables from d",
-            "alter table t drop partition 202601",
-            "drop table t settings max_table_size_to_drop = 0",
-            "create table t (a Int8) engine=MergeTree order by a; insert into t select 1; drop table t",
-        ]);
-        fires_with(&RULE, "[[table]]\nname='t'\nengine='MergeTree'\nsize_bytes=60000000000", &["drop table t"]);
-        silent(&RULE, &[
-            "drop view t",
-            "drop dictionary t",
-            "drop temporary table t",
-            "alter table t detach partition 202601",
-            "alter table t drop column a",
-            "drop table hits_mv",
-            "drop table kafka_hits",
-            "drop table hits_distributed",
-            "create table t (a Int8) engine=MergeTree order by a; drop table t",
-        ]);
-        silent_with(&RULE, "[[table]]\nname='t'\nengine='Distributed'", &["drop table t"]);
+        fires(
+            &RULE,
+            &[
+                "drop table t",
+                "drop database d",
+                "truncate table if exists t on cluster c",
+                "truncate all tables from d",
+                "alter table t drop partition 202601",
+                "drop table t settings max_table_size_to_drop = 0",
+                "create table t (a Int8) engine=MergeTree order by a; insert into t select 1; drop table t",
+            ],
+        );
+        fires_with(
+            &RULE,
+            "[[table]]\nname='t'\nengine='MergeTree'\nsize_bytes=60000000000",
+            &["drop table t"],
+        );
+        silent(
+            &RULE,
+            &[
+                "drop view t",
+                "drop dictionary t",
+                "drop temporary table t",
+                "alter table t detach partition 202601",
+                "alter table t drop column a",
+                "drop table hits_mv",
+                "drop table kafka_hits",
+                "drop table hits_distributed",
+                "create table t (a Int8) engine=MergeTree order by a; drop table t",
+            ],
+        );
+        silent_with(
+            &RULE,
+            "[[table]]\nname='t'\nengine='Distributed'",
+            &["drop table t"],
+        );
     }
 }

@@ -35,8 +35,14 @@ pub(crate) fn check(case: &Case<'_, '_>, out: &mut Vec<Finding>) {
     match &case.statement().kind {
         Kind::Alter(alter) => {
             for action in &alter.actions {
-                let What::ModifyKey(key) = &action.what else { continue };
-                let mut finding = case.finding(&RULE, action.span.clone(), words(format!("MODIFY {key} on {}", alter.table)));
+                let What::ModifyKey(key) = &action.what else {
+                    continue;
+                };
+                let mut finding = case.finding(
+                    &RULE,
+                    action.span.clone(),
+                    words(format!("MODIFY {key} on {}", alter.table)),
+                );
                 finding.evidence.push(measured("modify", "a syntax error"));
                 out.push(finding);
             }
@@ -45,10 +51,14 @@ pub(crate) fn check(case: &Case<'_, '_>, out: &mut Vec<Finding>) {
             let key = case.state.key(&create.name);
             // What is there is replaced, or was dropped before.
             let former = case.state.former.get(&key).or_else(|| case.table(&create.name));
-            let Some(former) = former.filter(|t| !t.is_empty()) else { return };
+            let Some(former) = former.filter(|t| !t.is_empty()) else {
+                return;
+            };
             let text = |part: Option<super::super::script::Part>| part.map(|part| case.words(part));
             let sharding = create.engine.as_ref().filter(|e| e.name == "Distributed");
-            let sharding = sharding.and_then(|e| e.arguments.get(3)).map(|part| case.words(*part));
+            let sharding = sharding
+                .and_then(|e| e.arguments.get(3))
+                .map(|part| case.words(*part));
             let new = Table {
                 order_by: text(create.order_by),
                 partition_by: text(create.partition_by),
@@ -60,9 +70,14 @@ pub(crate) fn check(case: &Case<'_, '_>, out: &mut Vec<Finding>) {
                 ("partition key", &former.partition_by, &new.partition_by),
                 ("sharding key", &former.sharding_key, &new.sharding_key),
             ] {
-                let (Some(old), Some(new)) = (old, new) else { continue };
+                let (Some(old), Some(new)) = (old, new) else {
+                    continue;
+                };
                 if key_entries(old) != key_entries(new) {
-                    let what = format!("{} is created again with another {name}: {new} instead of {old}", create.name);
+                    let what = format!(
+                        "{} is created again with another {name}: {new} instead of {old}",
+                        create.name
+                    );
                     out.push(case.finding(&RULE, create.name.span.clone(), words(what)));
                 }
             }
@@ -75,7 +90,9 @@ fn words(what: String) -> Words {
     Words {
         what,
         why: "Parts lie in the order of the key; no statement changes it in place, and a new sharding key moves no row.",
-        safe_way: "A new table, writes into both, a copy by partitions that is compared, then EXCHANGE TABLES.".into(),
+        safe_way:
+            "A new table, writes into both, a copy by partitions that is compared, then EXCHANGE TABLES."
+                .into(),
     }
 }
 
@@ -87,17 +104,37 @@ mod tests {
     #[test]
     fn cases() {
         let table = "[[table]]\nname='t'\norder_by='a, b'\n[[table]]\nname='d'\nsharding_key='rand()'";
-        fires(&RULE, &["alter table t modify primary key a", "alter table t modify engine = MergeTree"]);
-        fires_with(&RULE, table, &[
-            "drop table t; create table t (a Int8, b Int8) engine=MergeTree order by (b, a)",
-            "create or replace table d (a Int8) engine=Distributed(c, default, t, cityHash64(a))",
-        ]);
-        silent_with(&RULE, table, &[
-            "drop table t; create table t (a Int8, b Int8) engine=MergeTree order by (a, b)",
-            "create table t2 (a Int8, b Int8) engine=MergeTree order by (b, a); exchange tables t and t2",
-            "create table if not exists t (a Int8) engine=MergeTree order by b",
-            "create or replace table d (a Int8) engine=Distributed(c, default, t, rand())",
-        ]);
-        silent(&RULE, &["alter table t modify sample by a", "alter table t modify setting ttl_only_drop_parts = 1"]);
+        fires(
+            &RULE,
+            &[
+                "alter table t modify primary key a",
+                "alter table t modify engine = MergeTree",
+            ],
+        );
+        fires_with(
+            &RULE,
+            table,
+            &[
+                "drop table t; create table t (a Int8, b Int8) engine=MergeTree order by (b, a)",
+                "create or replace table d (a Int8) engine=Distributed(c, default, t, cityHash64(a))",
+            ],
+        );
+        silent_with(
+            &RULE,
+            table,
+            &[
+                "drop table t; create table t (a Int8, b Int8) engine=MergeTree order by (a, b)",
+                "create table t2 (a Int8, b Int8) engine=MergeTree order by (b, a); exchange tables t and t2",
+                "create table if not exists t (a Int8) engine=MergeTree order by b",
+                "create or replace table d (a Int8) engine=Distributed(c, default, t, rand())",
+            ],
+        );
+        silent(
+            &RULE,
+            &[
+                "alter table t modify sample by a",
+                "alter table t modify setting ttl_only_drop_parts = 1",
+            ],
+        );
     }
 }

@@ -35,10 +35,15 @@ pub(crate) fn check(case: &Case<'_, '_>, out: &mut Vec<Finding>) {
             let is_ttl_lazy = case.setting("materialize_ttl_after_modify") == Some("0");
             for action in &alter.actions {
                 let (what, is_ttl) = match &action.what {
-                    What::Materialize { piece, name, in_partition: false } => {
-                        (format!("MATERIALIZE {} {name}", piece.word().to_uppercase()), false)
-                    }
-                    What::ModifyTtl(_) if !is_ttl_lazy => ("MODIFY TTL".to_owned(), true),
+                    What::Materialize {
+                        piece,
+                        name,
+                        in_partition: false,
+                    } => (
+                        format!("MATERIALIZE {} {name}", piece.word().to_uppercase()),
+                        false,
+                    ),
+                    What::ModifyTtl if !is_ttl_lazy => ("MODIFY TTL".to_owned(), true),
                     What::ModifyColumn { column } if column.ttl.is_some() && !is_ttl_lazy => {
                         (format!("a new TTL of column {}", column.name), true)
                     }
@@ -46,16 +51,29 @@ pub(crate) fn check(case: &Case<'_, '_>, out: &mut Vec<Finding>) {
                 };
                 let mut found = note(case, &alter.table, action.span.clone(), what.trim_end(), out);
                 if let Some(finding) = found.as_mut().filter(|_| is_ttl) {
-                    finding.evidence.push(measured("modify ttl", "a mutation MATERIALIZE TTL over all parts"));
+                    finding.evidence.push(measured(
+                        "modify ttl",
+                        "a mutation MATERIALIZE TTL over all parts",
+                    ));
                     if case.statement().settings.is_empty() {
                         let end = case.statement().span.end;
-                        finding.fix = insertion("leave it to merges", end, " settings materialize_ttl_after_modify = 0");
+                        finding.fix = insertion(
+                            "leave it to merges",
+                            end,
+                            " settings materialize_ttl_after_modify = 0",
+                        );
                     }
                 }
             }
         }
         Kind::Optimize(optimize) if optimize.is_final && !optimize.in_partition => {
-            note(case, &optimize.table, case.statement().span.clone(), "OPTIMIZE … FINAL", out);
+            note(
+                case,
+                &optimize.table,
+                case.statement().span.clone(),
+                "OPTIMIZE … FINAL",
+                out,
+            );
         }
         _ => {}
     }
@@ -86,22 +104,39 @@ mod tests {
 
     #[test]
     fn cases() {
-        fires(&RULE, &[
-            "alter table t materialize index i",
-            "alter table t materialize ttl",
-            "alter table t modify column a String ttl d + interval 1 day",
-            "optimize table t final",
-        ]);
-        silent(&RULE, &[
-            "alter table t materialize projection p in partition 202601",
-            "set materialize_ttl_after_modify = 0; alter table t modify ttl d + interval 1 day",
-            "alter table t remove ttl",
-            "optimize table t partition 202601 final",
-            "optimize table t",
-            "create table t (a Int8) engine=MergeTree order by a; alter table t materialize column a",
-        ]);
-        fires_with(&RULE, "[[table]]\nname='t'\nsize_bytes=900000000000", &["optimize table t final"]);
-        silent_with(&RULE, "[[table]]\nname='t'\nsize_bytes=900000", &["optimize table t final"]);
-        silent(&RULE, &[&mended(&RULE, "alter table t modify ttl d + interval 1 day")]);
+        fires(
+            &RULE,
+            &[
+                "alter table t materialize index i",
+                "alter table t materialize ttl",
+                "alter table t modify column a String ttl d + interval 1 day",
+                "optimize table t final",
+            ],
+        );
+        silent(
+            &RULE,
+            &[
+                "alter table t materialize projection p in partition 202601",
+                "set materialize_ttl_after_modify = 0; alter table t modify ttl d + interval 1 day",
+                "alter table t remove ttl",
+                "optimize table t partition 202601 final",
+                "optimize table t",
+                "create table t (a Int8) engine=MergeTree order by a; alter table t materialize column a",
+            ],
+        );
+        fires_with(
+            &RULE,
+            "[[table]]\nname='t'\nsize_bytes=900000000000",
+            &["optimize table t final"],
+        );
+        silent_with(
+            &RULE,
+            "[[table]]\nname='t'\nsize_bytes=900000",
+            &["optimize table t final"],
+        );
+        silent(
+            &RULE,
+            &[&mended(&RULE, "alter table t modify ttl d + interval 1 day")],
+        );
     }
 }

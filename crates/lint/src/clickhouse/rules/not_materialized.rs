@@ -34,7 +34,12 @@ pub(crate) fn check(case: &Case<'_, '_>, out: &mut Vec<Finding>) {
         return;
     }
     for action in &alter.actions {
-        let What::Add { piece: piece @ (Piece::Index | Piece::Projection | Piece::Statistics), name, .. } = &action.what else {
+        let What::Add {
+            piece: piece @ (Piece::Index | Piece::Projection | Piece::Statistics),
+            name,
+            ..
+        } = &action.what
+        else {
             continue;
         };
         let is_done = case.statements[case.at..].iter().any(|statement| match &statement.kind {
@@ -48,12 +53,24 @@ pub(crate) fn check(case: &Case<'_, '_>, out: &mut Vec<Finding>) {
             continue;
         }
         let word = piece.word();
-        let mut finding = case.finding(&RULE, action.span.clone(), Words {
-            what: format!("{word} {name} is added to {} and not materialized: parts that are there do not get it", alter.table),
-            why: "It is metadata only; new parts have it, old ones when a merge happens to write them.",
-            safe_way: format!("MATERIALIZE {} {name} IN PARTITION …, one partition at a time.", word.to_uppercase()),
-        });
-        finding.evidence.push(measured(&format!("add {word}"), "no mutation"));
+        let mut finding = case.finding(
+            &RULE,
+            action.span.clone(),
+            Words {
+                what: format!(
+                    "{word} {name} is added to {} and not materialized: parts that are there do not get it",
+                    alter.table
+                ),
+                why: "It is metadata only; new parts have it, old ones when a merge happens to write them.",
+                safe_way: format!(
+                    "MATERIALIZE {} {name} IN PARTITION …, one partition at a time.",
+                    word.to_uppercase()
+                ),
+            },
+        );
+        finding
+            .evidence
+            .push(measured(&format!("add {word}"), "no mutation"));
         out.push(finding);
     }
 }
@@ -65,15 +82,21 @@ mod tests {
 
     #[test]
     fn cases() {
-        fires(&RULE, &[
-            "alter table t add projection p (select a order by a)",
-            "alter table t add index i a type minmax; alter table t materialize index j",
-        ]);
-        silent(&RULE, &[
-            "alter table t add index i a type minmax, materialize index i",
-            "alter table t add index i a type minmax; optimize table t final",
-            "alter table t add constraint c check a > 1",
-            "create table t (a Int8) engine=MergeTree order by a; alter table t add index i a type minmax",
-        ]);
+        fires(
+            &RULE,
+            &[
+                "alter table t add projection p (select a order by a)",
+                "alter table t add index i a type minmax; alter table t materialize index j",
+            ],
+        );
+        silent(
+            &RULE,
+            &[
+                "alter table t add index i a type minmax, materialize index i",
+                "alter table t add index i a type minmax; optimize table t final",
+                "alter table t add constraint c check a > 1",
+                "create table t (a Int8) engine=MergeTree order by a; alter table t add index i a type minmax",
+            ],
+        );
     }
 }

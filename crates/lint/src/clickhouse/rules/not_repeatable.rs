@@ -36,12 +36,20 @@ pub(crate) fn check(case: &Case<'_, '_>, out: &mut Vec<Finding>) {
         if guard.is_present {
             return;
         }
-        let mut finding = case.finding(&RULE, span, Words {
-            what: format!("{subject} without {words}"),
-            why: WHY,
-            safe_way: format!("Write {words}."),
-        });
-        finding.fix = insertion(&format!("add {words}"), guard.at, &format!(" {}", words.to_ascii_lowercase()));
+        let mut finding = case.finding(
+            &RULE,
+            span,
+            Words {
+                what: format!("{subject} without {words}"),
+                why: WHY,
+                safe_way: format!("Write {words}."),
+            },
+        );
+        finding.fix = insertion(
+            &format!("add {words}"),
+            guard.at,
+            &format!(" {}", words.to_ascii_lowercase()),
+        );
         out.push(finding);
     };
     match &case.statement().kind {
@@ -51,25 +59,54 @@ pub(crate) fn check(case: &Case<'_, '_>, out: &mut Vec<Finding>) {
             note(create.name.span.clone(), create.guard, "IF NOT EXISTS", subject);
         }
         Kind::Drop(drop) | Kind::Detach(drop) if !drop.is_temporary => {
-            let verb = if matches!(case.statement().kind, Kind::Drop(_)) { "drop" } else { "detach" };
+            let verb = if matches!(case.statement().kind, Kind::Drop(_)) {
+                "drop"
+            } else {
+                "detach"
+            };
             if let Some(name) = drop.names.first() {
-                note(name.span.clone(), drop.guard, "IF EXISTS", format!("{verb} {} {name}", drop.object.word()));
+                note(
+                    name.span.clone(),
+                    drop.guard,
+                    "IF EXISTS",
+                    format!("{verb} {} {name}", drop.object.word()),
+                );
             }
         }
         Kind::Alter(alter) => {
             for action in &alter.actions {
                 match &action.what {
                     What::AddColumn { column, guard } => {
-                        note(action.span.clone(), *guard, "IF NOT EXISTS", format!("add column {}", column.name));
+                        note(
+                            action.span.clone(),
+                            *guard,
+                            "IF NOT EXISTS",
+                            format!("add column {}", column.name),
+                        );
                     }
                     What::Add { piece, name, guard } => {
-                        note(action.span.clone(), *guard, "IF NOT EXISTS", format!("add {} {name}", piece.word()));
+                        note(
+                            action.span.clone(),
+                            *guard,
+                            "IF NOT EXISTS",
+                            format!("add {} {name}", piece.word()),
+                        );
                     }
                     What::Drop { piece, name, guard } => {
-                        note(action.span.clone(), *guard, "IF EXISTS", format!("drop {} {name}", piece.word()));
+                        note(
+                            action.span.clone(),
+                            *guard,
+                            "IF EXISTS",
+                            format!("drop {} {name}", piece.word()),
+                        );
                     }
                     What::RenameColumn { from, guard, .. } => {
-                        note(action.span.clone(), *guard, "IF EXISTS", format!("rename column {from}"));
+                        note(
+                            action.span.clone(),
+                            *guard,
+                            "IF EXISTS",
+                            format!("rename column {from}"),
+                        );
                     }
                     _ => {}
                 }
@@ -86,22 +123,28 @@ mod tests {
 
     #[test]
     fn cases() {
-        fires(&RULE, &[
-            "create table a (b Int8) engine=Memory",
-            "create materialized view a to b as select 1",
-            "drop view a",
-            "alter table a drop index b",
-            "alter table a rename column b to c",
-            "alter table a add projection p (select b order by b)",
-        ]);
-        silent(&RULE, &[
-            "create or replace table a (b Int8) engine=Memory",
-            "create temporary table a (b Int8)",
-            "drop table if exists a",
-            "alter table a modify column b Int8",
-            "alter table a drop partition 202601",
-            "create user u",
-        ]);
+        fires(
+            &RULE,
+            &[
+                "create table a (b Int8) engine=Memory",
+                "create materialized view a to b as select 1",
+                "drop view a",
+                "alter table a drop index b",
+                "alter table a rename column b to c",
+                "alter table a add projection p (select b order by b)",
+            ],
+        );
+        silent(
+            &RULE,
+            &[
+                "create or replace table a (b Int8) engine=Memory",
+                "create temporary table a (b Int8)",
+                "drop table if exists a",
+                "alter table a modify column b Int8",
+                "alter table a drop partition 202601",
+                "create user u",
+            ],
+        );
     }
 
     #[test]

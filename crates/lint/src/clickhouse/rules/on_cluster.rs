@@ -42,7 +42,9 @@ fn subject(statement: &Statement) -> Option<&Name> {
     match &statement.kind {
         Kind::Create(create) if !create.is_temporary => Some(&create.name),
         Kind::Alter(alter) => Some(&alter.table),
-        Kind::Drop(drop) | Kind::Detach(drop) | Kind::Truncate(drop) if !drop.is_temporary => drop.names.first(),
+        Kind::Drop(drop) | Kind::Detach(drop) | Kind::Truncate(drop) if !drop.is_temporary => {
+            drop.names.first()
+        }
         Kind::Rename(pairs) | Kind::Exchange(pairs) => pairs.first().map(|pair| &pair.0),
         Kind::Attach(name) => Some(name),
         _ => None,
@@ -56,11 +58,20 @@ pub(crate) fn check(case: &Case<'_, '_>, out: &mut Vec<Finding>) {
     let carries_itself = case.topology.database(&database).is_some_and(|d| d.is_replicated);
     match (case.topology.runner, &statement.cluster) {
         (Some(Runner::EveryNode | Runner::OncePerShard), Some(cluster)) => {
-            let mut finding = case.finding(&RULE, cluster.span.clone(), Words {
-                what: format!("ON CLUSTER {} in a statement that the runner sends to several nodes itself", cluster.name),
-                why: WHY,
-                safe_way: "Leave ON CLUSTER out; the runner reaches the nodes, and sees which of them failed.".into(),
-            });
+            let mut finding = case.finding(
+                &RULE,
+                cluster.span.clone(),
+                Words {
+                    what: format!(
+                        "ON CLUSTER {} in a statement that the runner sends to several nodes itself",
+                        cluster.name
+                    ),
+                    why: WHY,
+                    safe_way:
+                        "Leave ON CLUSTER out; the runner reaches the nodes, and sees which of them failed."
+                            .into(),
+                },
+            );
             finding.severity = Severity::Error;
             out.push(finding);
         }
@@ -72,14 +83,21 @@ pub(crate) fn check(case: &Case<'_, '_>, out: &mut Vec<Finding>) {
             }));
         }
         (None, None) if !carries_itself => {
-            let other = case.statements.iter().find(|s| subject(s).is_some() && s.cluster.is_some());
-            let Some(cluster) = other.and_then(|s| s.cluster.as_ref()) else { return };
-            let mut finding = case.finding(&RULE, name.span.clone(), Words {
-                what: format!("{name} is changed without ON CLUSTER, while others of this file say ON CLUSTER {}", cluster.name),
-                why: WHY,
-                safe_way: "Say it in all statements, or in none when the runner goes to each node.".into(),
-            });
-            finding.unknown.push("who sends the statements to the nodes (`runner` in the cluster description)".into());
+            let Some(cluster) = case.first_cluster else { return };
+            let mut finding = case.finding(
+                &RULE,
+                name.span.clone(),
+                Words {
+                    what: format!(
+                        "{name} is changed without ON CLUSTER, while others of this file say ON CLUSTER {cluster}"),
+                    why: WHY,
+                    safe_way: "Say it in all statements, or in none when the runner goes to each node."
+                        .into(),
+                },
+            );
+            finding
+                .unknown
+                .push("who sends the statements to the nodes (`runner` in the cluster description)".into());
             out.push(finding);
         }
         _ => {}
@@ -93,12 +111,40 @@ mod tests {
 
     #[test]
     fn cases() {
-        fires(&RULE, &["create table if not exists a on cluster c (id Int8) engine=Memory; drop table if exists b"]);
-        fires_with(&RULE, "runner='one-node'", &["alter table a add column b Int8", "exchange tables a and b"]);
-        fires_with(&RULE, "runner='once-per-shard'", &["alter table a on cluster '{cluster}' drop column b"]);
-        silent(&RULE, &["alter table a add column b Int8", "create table a on cluster c (id Int8) engine=Memory; select 1"]);
-        silent_with(&RULE, "runner='one-node'", &["alter table a on cluster c add column b Int8", "create temporary table a (b Int8)"]);
-        silent_with(&RULE, "runner='one-node'\n[[database]]\nname='default'\nis_replicated=true", &["drop table a"]);
+        fires(
+            &RULE,
+            &["create table if not exists a on cluster c (id Int8) engine=Memory; drop table if exists b"],
+        );
+        fires_with(
+            &RULE,
+            "runner='one-node'",
+            &["alter table a add column b Int8", "exchange tables a and b"],
+        );
+        fires_with(
+            &RULE,
+            "runner='once-per-shard'",
+            &["alter table a on cluster '{cluster}' drop column b"],
+        );
+        silent(
+            &RULE,
+            &[
+                "alter table a add column b Int8",
+                "create table a on cluster c (id Int8) engine=Memory; select 1",
+            ],
+        );
+        silent_with(
+            &RULE,
+            "runner='one-node'",
+            &[
+                "alter table a on cluster c add column b Int8",
+                "create temporary table a (b Int8)",
+            ],
+        );
+        silent_with(
+            &RULE,
+            "runner='one-node'\n[[database]]\nname='default'\nis_replicated=true",
+            &["drop table a"],
+        );
         silent_with(&RULE, "runner='every-node'", &["drop table a"]);
     }
 }

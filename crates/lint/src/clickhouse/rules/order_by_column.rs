@@ -39,31 +39,53 @@ pub(crate) fn check(case: &Case<'_, '_>, out: &mut Vec<Finding>) {
         })
         .collect();
     for action in &alter.actions {
-        let What::ModifyOrderBy(part) = &action.what else { continue };
+        let What::ModifyOrderBy(part) = &action.what else {
+            continue;
+        };
         let new = key_entries(&case.words(*part));
-        let old = case.table(&alter.table).and_then(|t| t.order_by.as_deref()).map(key_entries);
-        let primary = case.table(&alter.table).and_then(|t| t.primary_key.as_deref()).map(key_entries);
+        let old = case
+            .table(&alter.table)
+            .and_then(|t| t.order_by.as_deref())
+            .map(key_entries);
+        let primary = case
+            .table(&alter.table)
+            .and_then(|t| t.primary_key.as_deref())
+            .map(key_entries);
         let is_added = |entry: &String| {
-            names_of(entry).iter().any(|name| with_default.iter().any(|(added, default)| added == name && !default))
+            names_of(entry).iter().any(|name| {
+                with_default
+                    .iter()
+                    .any(|(added, default)| added == name && !default)
+            })
         };
         let mut severity = Severity::Error;
         let mut unknown = None;
-        let problem = if let Some((column, _)) =
-            with_default.iter().find(|(name, default)| *default && new.iter().any(|e| names_of(e).iter().any(|n| n == name)))
+        let problem = if let Some((column, _)) = with_default
+            .iter()
+            .find(|(name, default)| *default && new.iter().any(|e| names_of(e).iter().any(|n| n == name)))
         {
-            Some(format!("{column} is added with a default, and may not enter the sorting key"))
+            Some(format!(
+                "{column} is added with a default, and may not enter the sorting key"
+            ))
         } else if let Some(old) = old {
             if primary.is_some_and(|primary| !new.starts_with(&primary)) {
                 Some("the primary key is no prefix of the new sorting key".to_owned())
-            } else if let Some(entry) = new.iter().find(|entry| !old.contains(entry) && !is_added(entry)) {
-                Some(format!("{entry} enters the sorting key of {}, and this ALTER does not add it", alter.table))
             } else {
-                None
+                let entry = new.iter().find(|entry| !(old.contains(entry) || is_added(entry)));
+                entry.map(|entry| {
+                    format!(
+                        "{entry} enters the sorting key of {}, and this ALTER does not add it",
+                        alter.table
+                    )
+                })
             }
         } else if with_default.is_empty() {
             severity = Severity::Warning;
             unknown = Some(format!("the sorting key of {} now", alter.table));
-            Some(format!("MODIFY ORDER BY on {} adds no column; the server takes it only where it shortens the key", alter.table))
+            Some(format!(
+                "MODIFY ORDER BY on {} adds no column; the server takes it only where it shortens the key",
+                alter.table
+            ))
         } else if !new.iter().any(is_added) {
             Some("none of the columns that are added stands in the new sorting key".to_owned())
         } else {
@@ -77,7 +99,10 @@ pub(crate) fn check(case: &Case<'_, '_>, out: &mut Vec<Finding>) {
         });
         finding.severity = severity;
         finding.unknown.extend(unknown);
-        finding.evidence.push(measured("modify order by", "refused for columns that were there before"));
+        finding.evidence.push(measured(
+            "modify order by",
+            "refused for columns that were there before",
+        ));
         out.push(finding);
     }
 }
@@ -90,9 +115,35 @@ mod tests {
     #[test]
     fn cases() {
         let table = "[[table]]\nname='t'\norder_by='a, b'\nprimary_key='a'";
-        fires(&RULE, &["alter table t add column c Int8 default 1, modify order by (a, c)", "alter table t modify order by a"]);
-        fires_with(&RULE, table, &["alter table t modify order by (a, b, c)", "alter table t modify order by (b, a)"]);
-        silent_with(&RULE, table, &["alter table t modify order by a", "alter table t add column c Int8, modify order by (a, b, c)"]);
-        silent(&RULE, &["alter table t add column c Int8, modify order by (a, c)", "alter table t add column c Int8"]);
+        fires(
+            &RULE,
+            &[
+                "alter table t add column c Int8 default 1, modify order by (a, c)",
+                "alter table t modify order by a",
+            ],
+        );
+        fires_with(
+            &RULE,
+            table,
+            &[
+                "alter table t modify order by (a, b, c)",
+                "alter table t modify order by (b, a)",
+            ],
+        );
+        silent_with(
+            &RULE,
+            table,
+            &[
+                "alter table t modify order by a",
+                "alter table t add column c Int8, modify order by (a, b, c)",
+            ],
+        );
+        silent(
+            &RULE,
+            &[
+                "alter table t add column c Int8, modify order by (a, c)",
+                "alter table t add column c Int8",
+            ],
+        );
     }
 }

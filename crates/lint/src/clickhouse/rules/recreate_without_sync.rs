@@ -34,8 +34,13 @@ engine = ReplicatedMergeTree('/clickhouse/tables/{shard}/hits', '{replica}') ord
 }
 
 pub(crate) fn check(case: &Case<'_, '_>, out: &mut Vec<Finding>) {
-    let Kind::Drop(drop) = &case.statement().kind else { return };
-    if drop.is_sync || drop.is_whole_database || case.is_on("database_atomic_wait_for_drop_and_detach_synchronously") {
+    let Kind::Drop(drop) = &case.statement().kind else {
+        return;
+    };
+    if drop.is_sync
+        || drop.is_whole_database
+        || case.is_on("database_atomic_wait_for_drop_and_detach_synchronously")
+    {
         return;
     }
     for name in &drop.names {
@@ -43,8 +48,12 @@ pub(crate) fn check(case: &Case<'_, '_>, out: &mut Vec<Finding>) {
             Kind::Create(create) if case.is_same(&create.name, name) => create.engine.as_ref(),
             _ => None,
         });
-        let Some(engine) = again.filter(|e| e.name.starts_with("Replicated")) else { continue };
-        let Some(path) = engine.arguments.first().map(|part| case.words(*part)) else { continue };
+        let Some(engine) = again.filter(|e| e.name.starts_with("Replicated")) else {
+            continue;
+        };
+        let Some(path) = engine.arguments.first().map(|part| case.words(*part)) else {
+            continue;
+        };
         if path.contains("{uuid}") || !path.starts_with('\'') {
             continue;
         }
@@ -63,21 +72,31 @@ mod tests {
     use super::super::super::tests::{fires, mended, silent};
     use super::RULE;
 
-    const AGAIN: &str = "create table t (a Int8) engine=ReplicatedMergeTree('/x/{shard}/t','{replica}') order by a";
+    const AGAIN: &str =
+        "create table t (a Int8) engine=ReplicatedMergeTree('/x/{shard}/t','{replica}') order by a";
 
     #[test]
     fn cases() {
         let again = |drop: &str| format!("{drop}; {AGAIN}");
-        fires(&RULE, &[&again("drop table t"), &again("drop table if exists default.t on cluster c settings max_table_size_to_drop=0")]);
-        silent(&RULE, &[
-            &again("drop table t sync"),
-            &again("drop table t no delay"),
-            &again("drop table other"),
-            &again("set database_atomic_wait_for_drop_and_detach_synchronously = 1; drop table t"),
-            "drop table t; create table t (a Int8) engine=ReplicatedMergeTree order by a",
-            "drop table t; create table t (a Int8) engine=ReplicatedMergeTree('/x/{uuid}/{shard}','{replica}') order by a",
-            "drop table t; create table t (a Int8) engine=MergeTree order by a",
-        ]);
+        fires(
+            &RULE,
+            &[
+                &again("drop table t"),
+                &again("drop table if exists default.t on cluster c settings max_table_size_to_drop=0"),
+            ],
+        );
+        silent(
+            &RULE,
+            &[
+                &again("drop table t sync"),
+                &again("drop table t no delay"),
+                &again("drop table other"),
+                &again("set database_atomic_wait_for_drop_and_detach_synchronously = 1; drop table t"),
+                "drop table t; create table t (a Int8) engine=ReplicatedMergeTree order by a",
+                "drop table t; create table t (a Int8) engine=ReplicatedMergeTree('/x/{uuid}/{shard}','{replica}') order by a",
+                "drop table t; create table t (a Int8) engine=MergeTree order by a",
+            ],
+        );
         let text = again("drop table t on cluster c settings max_table_size_to_drop=0");
         assert!(mended(&RULE, &text).starts_with("drop table t on cluster c sync settings"));
     }

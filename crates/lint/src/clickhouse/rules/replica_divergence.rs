@@ -31,8 +31,15 @@ create table if not exists hits on cluster main (id UInt64) engine = ReplicatedM
 }
 
 pub(crate) fn check(case: &Case<'_, '_>, out: &mut Vec<Finding>) {
-    let Some(create) = case.create().filter(|c| c.object != Object::View && !c.is_temporary) else { return };
-    let Some(engine) = create.engine.as_ref().filter(|e| e.is_merge_tree()) else { return };
+    let Some(create) = case
+        .create()
+        .filter(|c| c.object != Object::View && !c.is_temporary)
+    else {
+        return;
+    };
+    let Some(engine) = create.engine.as_ref().filter(|e| e.is_merge_tree()) else {
+        return;
+    };
     let (database, table) = case.state.key(&create.name);
     let mut note = |what: String, severity: Severity, unknown: Option<&str>| {
         let mut finding = case.finding(&RULE, engine.span.clone(), Words {
@@ -48,36 +55,85 @@ pub(crate) fn check(case: &Case<'_, '_>, out: &mut Vec<Finding>) {
         let known = case.topology.database(&database);
         let cluster = case.statement().cluster.as_ref().map(|c| c.name.as_str());
         let cluster = cluster.or_else(|| known.and_then(|d| d.cluster.as_deref()));
-        let replicas = cluster.and_then(|name| case.topology.cluster(name)).and_then(|c| c.replicas);
+        let replicas = cluster
+            .and_then(|name| case.topology.cluster(name))
+            .and_then(|c| c.replicas);
         if known.is_some_and(|d| d.is_replicated) {
-            note(format!("{} is not replicated, in the database {database}, which is", create.name), Severity::Error, None);
+            note(
+                format!(
+                    "{} is not replicated, in the database {database}, which is",
+                    create.name
+                ),
+                Severity::Error,
+                None,
+            );
         } else if replicas.is_some_and(|n| n > 1) {
-            note(format!("{} is not replicated, on a cluster whose shards have {} replicas", create.name, replicas.unwrap_or(2)), Severity::Error, None);
+            note(
+                format!(
+                    "{} is not replicated, on a cluster whose shards have {} replicas",
+                    create.name,
+                    replicas.unwrap_or(2)
+                ),
+                Severity::Error,
+                None,
+            );
         } else if replicas.is_none() && cluster.is_some() {
-            note(format!("{} is created on a cluster, and is not replicated", create.name), Severity::Warning, Some("how many replicas a shard has"));
+            note(
+                format!("{} is created on a cluster, and is not replicated", create.name),
+                Severity::Warning,
+                Some("how many replicas a shard has"),
+            );
         }
         return;
     }
     // Arguments that are no path are columns, as of ReplacingMergeTree.
-    let text = |at: usize| engine.arguments.get(at).map(|part| case.words(*part)).filter(|text| text.starts_with('\''));
-    let (Some(path), Some(replica)) = (text(0), text(1)) else { return };
+    let text = |at: usize| {
+        engine
+            .arguments
+            .get(at)
+            .map(|part| case.words(*part))
+            .filter(|text| text.starts_with('\''))
+    };
+    let (Some(path), Some(replica)) = (text(0), text(1)) else {
+        return;
+    };
     if !replica.contains('{') {
-        note(format!("the replica name {replica} is the same on every host"), Severity::Error, None);
+        note(
+            format!("the replica name {replica} is the same on every host"),
+            Severity::Error,
+            None,
+        );
     }
     let is_apart = path.contains("{shard}") || path.contains("{uuid}");
     if !is_apart && matches!(case.topology.half(&database, &table), Some(Half::Local(_))) {
-        note(format!("{} is sharded by its name, and its path {path} has no {{shard}}", create.name), Severity::Warning, None);
+        note(
+            format!(
+                "{} is sharded by its name, and its path {path} has no {{shard}}",
+                create.name
+            ),
+            Severity::Warning,
+            None,
+        );
     }
     let is_own = ["{uuid}", "{table}"].iter().any(|part| path.contains(part));
     let twin = case.before().iter().find_map(|statement| match &statement.kind {
         Kind::Create(other) if !case.is_same(&other.name, &create.name) => {
-            let first = other.engine.as_ref().filter(|e| e.is_replicated())?.arguments.first()?;
+            let first = other
+                .engine
+                .as_ref()
+                .filter(|e| e.is_replicated())?
+                .arguments
+                .first()?;
             (case.words(*first) == path).then_some(&other.name)
         }
         _ => None,
     });
     if let Some(twin) = twin.filter(|_| !is_own) {
-        note(format!("{} has the same path as {twin}", create.name), Severity::Error, None);
+        note(
+            format!("{} has the same path as {twin}", create.name),
+            Severity::Error,
+            None,
+        );
     }
 }
 
@@ -88,21 +144,35 @@ mod tests {
 
     #[test]
     fn cases() {
-        fires(&RULE, &[
-            "create table t (a Int8) engine=ReplicatedMergeTree('/x/{shard}/t', 'one') order by a",
-            "create table sharded_t (a Int8) engine=ReplicatedMergeTree('/x/t', '{replica}') order by a",
-            "create table t (a Int8) engine=ReplicatedMergeTree('/x/t', '{replica}') order by a; \
+        fires(
+            &RULE,
+            &[
+                "create table t (a Int8) engine=ReplicatedMergeTree('/x/{shard}/t', 'one') order by a",
+                "create table sharded_t (a Int8) engine=ReplicatedMergeTree('/x/t', '{replica}') order by a",
+                "create table t (a Int8) engine=ReplicatedMergeTree('/x/t', '{replica}') order by a; \
              create table u (a Int8) engine=ReplicatedMergeTree('/x/t', '{replica}') order by a",
-        ]);
-        fires_with(&RULE, "[[database]]\nname='d'\nis_replicated=true", &["create table d.t (a Int8) engine=MergeTree order by a"]);
-        silent(&RULE, &[
-            "create table t (a Int8) engine=MergeTree order by a",
-            "create table t (a Int8) engine=ReplicatedMergeTree('/x/noshard/t', '{replica}-{shard}') order by a",
-            "create table t (a Int8) engine=ReplicatedReplacingMergeTree(version) order by a",
-            "create table t on cluster c (a Int8) engine=Distributed('c', 'd', 'u')",
-            "create table t (a Int8) engine=ReplicatedMergeTree('/x/{uuid}', '{replica}') order by a; \
+            ],
+        );
+        fires_with(
+            &RULE,
+            "[[database]]\nname='d'\nis_replicated=true",
+            &["create table d.t (a Int8) engine=MergeTree order by a"],
+        );
+        silent(
+            &RULE,
+            &[
+                "create table t (a Int8) engine=MergeTree order by a",
+                "create table t (a Int8) engine=ReplicatedMergeTree('/x/noshard/t', '{replica}-{shard}') order by a",
+                "create table t (a Int8) engine=ReplicatedReplacingMergeTree(version) order by a",
+                "create table t on cluster c (a Int8) engine=Distributed('c', 'd', 'u')",
+                "create table t (a Int8) engine=ReplicatedMergeTree('/x/{uuid}', '{replica}') order by a; \
              create table u (a Int8) engine=ReplicatedMergeTree('/x/{uuid}', '{replica}') order by a",
-        ]);
-        silent_with(&RULE, "[[cluster]]\nname='c'\nreplicas=1", &["create table t on cluster c (a Int8) engine=MergeTree order by a"]);
+            ],
+        );
+        silent_with(
+            &RULE,
+            "[[cluster]]\nname='c'\nreplicas=1",
+            &["create table t on cluster c (a Int8) engine=MergeTree order by a"],
+        );
     }
 }

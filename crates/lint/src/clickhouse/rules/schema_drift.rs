@@ -52,11 +52,19 @@ pub(crate) fn check(case: &Case<'_, '_>, out: &mut Vec<Finding>) {
     if hosts.len() < 2 {
         return;
     }
-    let mut finding = case.finding(&RULE, name.span.clone(), Words {
-        what: format!("{} different lists of columns of {name} on {} hosts", hosts.len(), hosts.values().map(Vec::len).sum::<usize>()),
-        why: "A change before this one went half-way; upon that this one goes half-way too.",
-        safe_way: "Compare system.columns of the hosts, finish what is missing, then start.".into(),
-    });
+    let mut finding = case.finding(
+        &RULE,
+        name.span.clone(),
+        Words {
+            what: format!(
+                "{} different lists of columns of {name} on {} hosts",
+                hosts.len(),
+                hosts.values().map(Vec::len).sum::<usize>()
+            ),
+            why: "A change before this one went half-way; upon that this one goes half-way too.",
+            safe_way: "Compare system.columns of the hosts, finish what is missing, then start.".into(),
+        },
+    );
     finding.evidence = hosts
         .iter()
         .map(|(digest, hosts)| Evidence {
@@ -76,10 +84,19 @@ mod tests {
     #[test]
     fn cases() {
         let two = |one: &str, other: &str| {
-            format!("[[observed]]\nhost='a'\ntable='t'\ncolumns_digest='{one}'\n[[observed]]\nhost='b'\ntable='t'\ncolumns_digest='{other}'")
+            format!(
+                "[[observed]]\nhost='a'\ntable='t'\ncolumns_digest='{one}'\n[[observed]]\nhost='b'\ntable='t'\ncolumns_digest='{other}'"
+            )
         };
         fires_with(&RULE, &two("1", "2"), &["alter table t add column a Int8"]);
         silent_with(&RULE, &two("1", "1"), &["alter table t add column a Int8"]);
-        silent_with(&RULE, &two("1", "2"), &["alter table u add column a Int8", "create table t (a Int8) engine=Memory"]);
+        silent_with(
+            &RULE,
+            &two("1", "2"),
+            &[
+                "alter table u add column a Int8",
+                "create table t (a Int8) engine=Memory",
+            ],
+        );
     }
 }

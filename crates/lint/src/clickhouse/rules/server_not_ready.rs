@@ -51,7 +51,10 @@ pub(super) fn subject<'s>(case: &Case<'s, '_>) -> Option<&'s Name> {
 pub(super) fn seen<'s>(case: &Case<'s, '_>, name: &Name) -> Vec<&'s Observed> {
     let (database, table) = case.state.key(name);
     let is_meant = |seen: &&Observed| {
-        let in_database = seen.database.as_deref().unwrap_or(case.topology.default_database());
+        let in_database = seen
+            .database
+            .as_deref()
+            .unwrap_or(case.topology.default_database());
         in_database == database && seen.table == table
     };
     case.topology.observed.iter().filter(is_meant).collect()
@@ -63,28 +66,55 @@ const LONG_QUEUE: u64 = 100;
 fn troubles(seen: &Observed) -> Vec<(&'static str, String, &'static str)> {
     let mut all = Vec::new();
     if seen.unfinished_mutations > 0 {
-        all.push(("unfinished mutations", seen.unfinished_mutations.to_string(), "system.mutations"));
+        all.push((
+            "unfinished mutations",
+            seen.unfinished_mutations.to_string(),
+            "system.mutations",
+        ));
     }
     if seen.is_readonly {
         all.push(("read-only replica", "yes".to_owned(), "system.replicas"));
     }
     if seen.absent_replicas > 0 {
-        all.push(("replicas away", seen.absent_replicas.to_string(), "system.replicas"));
+        all.push((
+            "replicas away",
+            seen.absent_replicas.to_string(),
+            "system.replicas",
+        ));
     }
     if seen.queue_size > LONG_QUEUE {
-        all.push(("replication queue", seen.queue_size.to_string(), "system.replicas"));
+        all.push((
+            "replication queue",
+            seen.queue_size.to_string(),
+            "system.replicas",
+        ));
     }
     if seen.ddl_queue > 0 {
-        all.push(("unfinished statements ON CLUSTER", seen.ddl_queue.to_string(), "system.distributed_ddl_queue"));
+        all.push((
+            "unfinished statements ON CLUSTER",
+            seen.ddl_queue.to_string(),
+            "system.distributed_ddl_queue",
+        ));
     }
     // From four fifths on: merges that stand aside for an hour use up the rest.
-    if let Some(limit) = seen.parts_limit.filter(|limit| seen.parts_in_partition * 5 >= limit.saturating_mul(4)) {
-        all.push(("parts in one partition", format!("{} of {limit}", seen.parts_in_partition), "system.parts"));
+    if let Some(limit) = seen
+        .parts_limit
+        .filter(|limit| seen.parts_in_partition.saturating_mul(5) >= limit.saturating_mul(4))
+    {
+        all.push((
+            "parts in one partition",
+            format!("{} of {limit}", seen.parts_in_partition),
+            "system.parts",
+        ));
     }
-    if let (Some(size), Some(free)) = (seen.size_bytes, seen.free_bytes) {
-        if free < size {
-            all.push(("free disk", format!("{} for a table of {}", size_text(free), size_text(size)), "system.disks"));
-        }
+    if let (Some(size), Some(free)) = (seen.size_bytes, seen.free_bytes)
+        && free < size
+    {
+        all.push((
+            "free disk",
+            format!("{} for a table of {}", size_text(free), size_text(size)),
+            "system.disks",
+        ));
     }
     all
 }
@@ -99,7 +129,11 @@ pub(crate) fn check(case: &Case<'_, '_>, out: &mut Vec<Finding>) {
             hosts.push(seen.host.as_str());
         }
         for (name, text, source) in troubles {
-            evidence.push(Evidence { name: name.to_owned(), text, source: format!("{source} of {}", seen.host) });
+            evidence.push(Evidence {
+                name: name.to_owned(),
+                text,
+                source: format!("{source} of {}", seen.host),
+            });
         }
     }
     if hosts.is_empty() {
@@ -122,13 +156,35 @@ mod tests {
     #[test]
     fn cases() {
         let seen = |rest: &str| format!("[[observed]]\nhost='a'\ntable='t'\n{rest}");
-        for trouble in ["unfinished_mutations=1", "is_readonly=true", "absent_replicas=1", "queue_size=101", "ddl_queue=1",
-            "parts_in_partition=800\nparts_limit=1000", "size_bytes=10\nfree_bytes=9"]
-        {
-            fires_with(&RULE, &seen(trouble), &["alter table t add column a Int8", "optimize table default.t final"]);
-            silent_with(&RULE, &seen(trouble), &["alter table u add column a Int8", "select 1"]);
+        for trouble in [
+            "unfinished_mutations=1",
+            "is_readonly=true",
+            "absent_replicas=1",
+            "queue_size=101",
+            "ddl_queue=1",
+            "parts_in_partition=800\nparts_limit=1000",
+            "size_bytes=10\nfree_bytes=9",
+        ] {
+            fires_with(
+                &RULE,
+                &seen(trouble),
+                &[
+                    "alter table t add column a Int8",
+                    "optimize table default.t final",
+                ],
+            );
+            silent_with(
+                &RULE,
+                &seen(trouble),
+                &["alter table u add column a Int8", "select 1"],
+            );
         }
-        for well in ["", "queue_size=100", "parts_in_partition=799\nparts_limit=1000", "size_bytes=10\nfree_bytes=10"] {
+        for well in [
+            "",
+            "queue_size=100",
+            "parts_in_partition=799\nparts_limit=1000",
+            "size_bytes=10\nfree_bytes=10",
+        ] {
             silent_with(&RULE, &seen(well), &["alter table t add column a Int8"]);
         }
         silent(&RULE, &["alter table t add column a Int8"]);

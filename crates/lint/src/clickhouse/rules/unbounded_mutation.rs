@@ -40,7 +40,7 @@ pub(crate) fn check(case: &Case<'_, '_>, out: &mut Vec<Finding>) {
             let mut is_heavy = false;
             for action in &alter.actions {
                 let (What::Update(mutation) | What::Delete(mutation)) = &action.what else {
-                    is_heavy |= matches!(action.what, What::Materialize { .. } | What::ModifyTtl(_));
+                    is_heavy |= matches!(action.what, What::Materialize { .. } | What::ModifyTtl);
                     continue;
                 };
                 is_heavy = true;
@@ -62,7 +62,9 @@ pub(crate) fn check(case: &Case<'_, '_>, out: &mut Vec<Finding>) {
         return;
     }
     for (name, values) in WAITS {
-        let Some(value) = case.setting(name).filter(|value| values.contains(value)) else { continue };
+        let Some(value) = case.setting(name).filter(|value| values.contains(value)) else {
+            continue;
+        };
         // Waiting for all replicas stands in the way of any ALTER; waiting for a mutation only of one.
         if is_heavy || name == "alter_sync" {
             out.push(case.finding(&RULE, case.statement().span.clone(), Words {
@@ -81,18 +83,24 @@ mod tests {
 
     #[test]
     fn cases() {
-        fires(&RULE, &[
-            "alter table t update a = 1, delete = 2 where b = 3",
-            "alter table t delete in partition 1 where a = 1 settings mutations_sync = 2",
-            "set mutations_sync = 2; delete from t where a = 1",
-            "alter table t add column a Int8 settings alter_sync = 2",
-        ]);
-        silent(&RULE, &[
-            "alter table t update a = 1 in partition 202601 where 1",
-            "delete from t where a = 1",
-            "set mutations_sync = 2; alter table t add column a Int8",
-            "alter table t drop column a settings alter_sync = 1",
-            "create table t (a Int8) engine=MergeTree order by a; alter table t delete where a = 1",
-        ]);
+        fires(
+            &RULE,
+            &[
+                "alter table t update a = 1, delete = 2 where b = 3",
+                "alter table t delete in partition 1 where a = 1 settings mutations_sync = 2",
+                "set mutations_sync = 2; delete from t where a = 1",
+                "alter table t add column a Int8 settings alter_sync = 2",
+            ],
+        );
+        silent(
+            &RULE,
+            &[
+                "alter table t update a = 1 in partition 202601 where 1",
+                "delete from t where a = 1",
+                "set mutations_sync = 2; alter table t add column a Int8",
+                "alter table t drop column a settings alter_sync = 1",
+                "create table t (a Int8) engine=MergeTree order by a; alter table t delete where a = 1",
+            ],
+        );
     }
 }

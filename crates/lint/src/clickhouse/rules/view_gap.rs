@@ -33,9 +33,15 @@ alter table hits_by_day_mv modify query select toDate(at) as day, count() as n f
 /// Kafka and what is like it: rows are read once.
 fn is_stream(case: &Case<'_, '_>, name: &Name) -> bool {
     let key = case.state.key(name);
-    let known = case.table(name).or_else(|| case.state.former.get(&key)).and_then(|t| t.engine.as_deref());
+    let known = case
+        .table(name)
+        .or_else(|| case.state.former.get(&key))
+        .and_then(|t| t.engine.as_deref());
     match known {
-        Some(engine) => matches!(engine, "Kafka" | "RabbitMQ" | "NATS" | "S3Queue" | "AzureQueue" | "FileLog"),
+        Some(engine) => matches!(
+            engine,
+            "Kafka" | "RabbitMQ" | "NATS" | "S3Queue" | "AzureQueue" | "FileLog"
+        ),
         None => key.1.starts_with("kafka_") || key.1.ends_with("_kafka") || key.1.ends_with("_queue"),
     }
 }
@@ -53,9 +59,17 @@ fn reads(case: &Case<'_, '_>, query: super::super::script::Part) -> Vec<Name> {
         let text = |at: usize| tokens.get(at).map(|t| case.script.unquoted(*t));
         let Some(first) = text(at + 1) else { continue };
         let name = if text(at + 2).as_deref() == Some(".") {
-            Name { database: Some(first), object: text(at + 3).unwrap_or_default(), span: 0..0 }
+            Name {
+                database: Some(first),
+                object: text(at + 3).unwrap_or_default(),
+                span: 0..0,
+            }
         } else {
-            Name { database: None, object: first, span: 0..0 }
+            Name {
+                database: None,
+                object: first,
+                span: 0..0,
+            }
         };
         names.push(name);
     }
@@ -74,8 +88,19 @@ pub(crate) fn check(case: &Case<'_, '_>, out: &mut Vec<Finding>) {
         Kind::Create(create) => {
             let is_over_new = |name: &Name| case.table(name).is_some_and(|t| t.is_empty());
             let sources = create.query.map(|query| reads(case, query)).unwrap_or_default();
-            if let Some(span) = create.populate.clone().filter(|_| !sources.first().is_some_and(is_over_new)) {
-                note(span, format!("POPULATE of {} misses what is inserted while it reads", create.name), out);
+            if let Some(span) = create
+                .populate
+                .clone()
+                .filter(|_| !sources.first().is_some_and(is_over_new))
+            {
+                note(
+                    span,
+                    format!(
+                        "POPULATE of {} misses what is inserted while it reads",
+                        create.name
+                    ),
+                    out,
+                );
             }
         }
         Kind::Drop(drop) | Kind::Detach(drop) => {
@@ -85,21 +110,43 @@ pub(crate) fn check(case: &Case<'_, '_>, out: &mut Vec<Finding>) {
                     continue;
                 }
                 let again = case.behind().iter().find_map(|statement| match &statement.kind {
-                    Kind::Create(create) if create.object == Object::MaterializedView && case.is_same(&create.name, name) => create.query,
+                    Kind::Create(create)
+                        if create.object == Object::MaterializedView && case.is_same(&create.name, name) =>
+                    {
+                        create.query
+                    }
                     _ => None,
                 });
-                let is_away = again.is_some_and(|query| !reads(case, query).iter().any(|source| is_stream(case, source)));
+                let is_away = again
+                    .is_some_and(|query| !reads(case, query).iter().any(|source| is_stream(case, source)));
                 if is_away {
-                    note(name.span.clone(), format!("{name} is dropped and created again; inserts in between pass it by"), out);
+                    note(
+                        name.span.clone(),
+                        format!("{name} is dropped and created again; inserts in between pass it by"),
+                        out,
+                    );
                 }
             }
         }
         Kind::Alter(alter) if is_stream(case, &alter.table) => {
             let is_column = |what: &What| {
-                matches!(what, What::AddColumn { .. } | What::ModifyColumn { .. } | What::RenameColumn { .. } | What::Drop { .. })
+                matches!(
+                    what,
+                    What::AddColumn { .. }
+                        | What::ModifyColumn { .. }
+                        | What::RenameColumn { .. }
+                        | What::Drop { .. }
+                )
             };
             if let Some(action) = alter.actions.iter().find(|action| is_column(&action.what)) {
-                note(action.span.clone(), format!("the columns of {} cannot change while its view lives", alter.table), out);
+                note(
+                    action.span.clone(),
+                    format!(
+                        "the columns of {} cannot change while its view lives",
+                        alter.table
+                    ),
+                    out,
+                );
             }
         }
         _ => {}
@@ -119,11 +166,15 @@ fn stream_goes(case: &Case<'_, '_>, name: &Name, out: &mut Vec<Finding>) {
     if is_view_away || case.table(name).is_some_and(|t| t.is_new) {
         return;
     }
-    let mut finding = case.finding(&RULE, name.span.clone(), Words {
-        what: format!("{name} is a stream, and goes before a view that reads it was dropped here"),
-        why: "What it has read and not yet written goes with it, or is read again.",
-        safe_way: "Drop its materialized view first; the consumer then stops at its offset.".into(),
-    });
+    let mut finding = case.finding(
+        &RULE,
+        name.span.clone(),
+        Words {
+            what: format!("{name} is a stream, and goes before a view that reads it was dropped here"),
+            why: "What it has read and not yet written goes with it, or is read again.",
+            safe_way: "Drop its materialized view first; the consumer then stops at its offset.".into(),
+        },
+    );
     finding.unknown.push(format!("which views read {name}"));
     finding.severity = crate::finding::Severity::Warning;
     out.push(finding);
@@ -136,20 +187,26 @@ mod tests {
 
     #[test]
     fn cases() {
-        fires(&RULE, &[
-            "create materialized view v engine=MergeTree order by a populate as select a from t",
-            "drop table v; create materialized view v to x as select a from t",
-            "drop table kafka_hits",
-            "alter table hits_queue add column a Int8",
-        ]);
-        silent(&RULE, &[
-            "alter table v modify query select a, b from t",
-            "drop view hits_mv; drop table kafka_hits; create table kafka_hits (a Int8) engine=Kafka('h','t','g','JSONEachRow'); \
+        fires(
+            &RULE,
+            &[
+                "create materialized view v engine=MergeTree order by a populate as select a from t",
+                "drop table v; create materialized view v to x as select a from t",
+                "drop table kafka_hits",
+                "alter table hits_queue add column a Int8",
+            ],
+        );
+        silent(
+            &RULE,
+            &[
+                "alter table v modify query select a, b from t",
+                "drop view hits_mv; drop table kafka_hits; create table kafka_hits (a Int8) engine=Kafka('h','t','g','JSONEachRow'); \
              create materialized view hits_mv to hits as select a from kafka_hits",
-            "drop view v",
-            "create table t (a Int8) engine=MergeTree order by a; \
+                "drop view v",
+                "create table t (a Int8) engine=MergeTree order by a; \
              create materialized view v engine=MergeTree order by a populate as select a from t",
-            "drop view v; create view v as select a from t",
-        ]);
+                "drop view v; create view v as select a from t",
+            ],
+        );
     }
 }
