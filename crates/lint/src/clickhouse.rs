@@ -74,7 +74,7 @@ pub struct Report {
 /// ```
 /// use corridor_lint::clickhouse::{Topology, lint};
 /// let report = lint("0001.sql", "alter table events add column plan String", &Topology::default());
-/// assert_eq!(report.findings[0].rule.code.id, "LNT-202");
+/// assert_eq!(report.findings[0].rule.code.id, "LNT-302");
 /// ```
 pub fn lint(file: &str, text: &str, topology: &Topology) -> Report {
     let mut not_evaluated = Vec::new();

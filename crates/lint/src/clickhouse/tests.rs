@@ -244,9 +244,9 @@ fn settings_and_databases_are_followed() {
             .map(|f| f.rule.code.id)
             .collect()
     };
-    assert!(codes(text).contains(&"LNT-209"), "another table of that name");
+    assert!(codes(text).contains(&"LNT-309"), "another table of that name");
     assert!(
-        !codes(&text.replace("use e; ", "")).contains(&"LNT-209"),
+        !codes(&text.replace("use e; ", "")).contains(&"LNT-309"),
         "new and empty"
     );
 }

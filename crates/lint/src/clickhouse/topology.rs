@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 /// The description of a cluster cannot be read.
 pub static BAD_TOPOLOGY: Code = Code {
-    id: "LNT-291",
+    id: "LNT-391",
     title: "the description of the ClickHouse cluster cannot be read",
     retry: Retry::Never,
     exit: Exit::Usage,
@@ -269,7 +269,7 @@ mod tests {
     #[test]
     fn a_name_that_is_not_known_is_refused() {
         let fault = Topology::from_toml("[[pair]]\nlocal = 'a'\ndistibuted = 'b'").unwrap_err();
-        assert_eq!(fault.code().id, "LNT-291");
+        assert_eq!(fault.code().id, "LNT-391");
         assert!(fault.detail().contains("distibuted"), "{}", fault.detail());
     }
 

@@ -6,7 +6,7 @@ use super::super::topology::{Half, Runner};
 use crate::finding::{Finding, Severity};
 
 rule! {
-    "LNT-205" "alter-on-every-replica" Hazard Warning
+    "LNT-305" "alter-on-every-replica" Hazard Warning
     "a replicated table is altered once on every replica"
     "Send it to one replica of each shard; the log carries it to the others."
     r#"**Symptom.** A mutation runs as many times as there are replicas; or the second replica's ALTER fails, because its metadata is not up to

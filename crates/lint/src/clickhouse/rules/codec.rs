@@ -7,7 +7,7 @@ use super::super::statement::{Column, Kind, What};
 use crate::finding::Finding;
 
 rule! {
-    "LNT-216" "codec" Hazard Error
+    "LNT-316" "codec" Hazard Error
     "a codec does not fit the type, or the chain of codecs does not compress"
     "A transformation that fits the type first, one general codec (LZ4, ZSTD) last."
     r#"**Symptom.** `Codec Delta is not applicable for String`, `does not compress anything`, or `meaningless`: the statement is refused.

@@ -6,7 +6,7 @@ use super::super::statement::{Name, Piece, What};
 use crate::finding::{Finding, Severity};
 
 rule! {
-    "LNT-213" "column-in-use" Compatibility Warning
+    "LNT-313" "column-in-use" Compatibility Warning
     "a column is dropped or renamed that something may use"
     "Look for views, dictionaries and Distributed tables over it; stop reading it in a release before."
     r#"**Symptom.** After a rename every insert into the table fails with an unknown expression, because a materialized view still selects the old name.

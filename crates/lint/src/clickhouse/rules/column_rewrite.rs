@@ -7,7 +7,7 @@ use super::super::statement::What;
 use crate::finding::{Finding, Severity};
 
 rule! {
-    "LNT-206" "column-rewrite" Hazard Warning
+    "LNT-306" "column-rewrite" Hazard Warning
     "the new type of a column needs every part written anew"
     "Add a column with the new type, fill it partition by partition, switch reads, drop the old one."
     r#"**Symptom.** MODIFY COLUMN does not come back; `system.mutations` shows a command that runs for hours, and merges wait behind it.

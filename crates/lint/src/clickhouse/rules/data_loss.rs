@@ -6,7 +6,7 @@ use super::super::topology::Half;
 use crate::finding::{Evidence, Finding, Severity};
 
 rule! {
-    "LNT-215" "data-loss" Hazard Warning
+    "LNT-315" "data-loss" Hazard Warning
     "rows are thrown away, or the server refuses to throw so many away"
     "Rename first, drop later; look at the size, and at max_table_size_to_drop."
     r#"**Symptom.** Data is gone, on all replicas within seconds. Or: `Table or Partition … was not dropped`, with a size and a limit, in the midst of a

@@ -7,7 +7,7 @@ use super::super::topology::Half;
 use crate::finding::{Finding, Severity};
 
 rule! {
-    "LNT-204" "distributed-twin" Hazard Warning
+    "LNT-304" "distributed-twin" Hazard Warning
     "a column changes on one half of a sharded pair, or on both in the wrong order"
     "Add a column to the local table first, then to the Distributed one; drop it from the Distributed one first."
     r#"**Symptom.** Queries through the Distributed table fail with an unknown column, for a moment or until somebody adds the other half.

@@ -6,7 +6,7 @@ use super::super::statement::{Kind, What};
 use crate::finding::Finding;
 
 rule! {
-    "LNT-207" "key-in-place" Hazard Error
+    "LNT-307" "key-in-place" Hazard Error
     "a sorting, partition, primary or sharding key cannot change in place"
     "Create a new table with the new key, copy partition by partition, compare, EXCHANGE TABLES."
     r#"**Symptom.** A syntax error at `MODIFY PARTITION BY`; or a table that was dropped and created with another key, without its rows; or, after a new

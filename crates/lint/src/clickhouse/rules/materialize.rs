@@ -5,7 +5,7 @@ use super::super::statement::{Kind, Name, What};
 use crate::finding::Finding;
 
 rule! {
-    "LNT-210" "materialize" Hazard Warning
+    "LNT-310" "materialize" Hazard Warning
     "the statement writes the whole table anew"
     "Materialize one partition after the other; change a TTL with materialize_ttl_after_modify = 0."
     r#"**Symptom.** After a small change of the schema all disks are busy for a day, and need up to twice the room.

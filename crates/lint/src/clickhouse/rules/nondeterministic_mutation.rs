@@ -5,7 +5,7 @@ use super::super::statement::{Kind, Mutation, What};
 use crate::finding::{Finding, Severity};
 
 rule! {
-    "LNT-217" "nondeterministic-mutation" Hazard Warning
+    "LNT-317" "nondeterministic-mutation" Hazard Warning
     "a mutation gives another result on each replica"
     "Write the value into the statement, or fill the column by INSERT … SELECT on one replica."
     r#"**Symptom.** The mutation is refused, with a word about `allow_nondeterministic_mutations`; or, where that is on, replicas hold different values, and a

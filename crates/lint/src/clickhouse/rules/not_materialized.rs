@@ -5,7 +5,7 @@ use super::super::statement::{Kind, Piece, What};
 use crate::finding::Finding;
 
 rule! {
-    "LNT-211" "not-materialized" Hygiene Warning
+    "LNT-311" "not-materialized" Hygiene Warning
     "old parts do not get the new index or projection"
     "Materialize it, one partition after the other."
     r#"**Symptom.** An index was added, and queries over old data are as slow as before. Nothing says why.

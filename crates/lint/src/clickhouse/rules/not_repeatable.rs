@@ -5,7 +5,7 @@ use super::super::statement::{Guard, Kind, What};
 use crate::finding::Finding;
 
 rule! {
-    "LNT-202" "not-repeatable" Hazard Warning
+    "LNT-302" "not-repeatable" Hazard Warning
     "the statement fails when the migration is tried again"
     "Write IF NOT EXISTS or IF EXISTS, so that a second try passes over what the first one has done."
     r#"**Symptom.** A migration failed half-way. The second try fails at its first statement, because what it creates is there, or

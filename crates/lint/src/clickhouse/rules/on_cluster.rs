@@ -6,7 +6,7 @@ use super::super::topology::Runner;
 use crate::finding::{Finding, Severity};
 
 rule! {
-    "LNT-201" "on-cluster" Hazard Warning
+    "LNT-301" "on-cluster" Hazard Warning
     "ON CLUSTER does not fit the way in which the statements are sent"
     "Say ON CLUSTER in all statements, or in none when the runner sends them to each node itself."
     r#"**Symptom.** A table or a column is on some nodes and not on others; or a migration waits for minutes, ends with a

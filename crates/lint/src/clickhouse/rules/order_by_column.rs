@@ -6,7 +6,7 @@ use super::super::statement::What;
 use crate::finding::{Finding, Severity};
 
 rule! {
-    "LNT-208" "order-by-column" Hazard Error
+    "LNT-308" "order-by-column" Hazard Error
     "MODIFY ORDER BY takes only columns that the same ALTER adds"
     "Add the column in the same ALTER, without a default, at the end of the key."
     r#"**Symptom.** `Existing column … is used in the expression that was added to the sorting key`.
@@ -14,7 +14,7 @@ rule! {
 **Why.** Parts are not sorted anew. Only a column that no part holds yet, and that is the same in every old row, keeps them in order: one that the
 same ALTER adds, without a default expression, at the end. The primary key must stay a prefix.
 
-**Safe way.** `ADD COLUMN … , MODIFY ORDER BY (old key, new column)` in one ALTER. For anything else: a new table (`LNT-207`).
+**Safe way.** `ADD COLUMN … , MODIFY ORDER BY (old key, new column)` in one ALTER. For anything else: a new table (`LNT-307`).
 
 ```sql
 alter table hits modify order by (team_id, created_at, plan);

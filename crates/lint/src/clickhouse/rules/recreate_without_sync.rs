@@ -5,7 +5,7 @@ use super::super::statement::Kind;
 use crate::finding::Finding;
 
 rule! {
-    "LNT-203" "recreate-without-sync" Hazard Error
+    "LNT-303" "recreate-without-sync" Hazard Error
     "a replicated table is created while its path is still held"
     "Write DROP TABLE … SYNC, or let the path contain {uuid}."
     r#"**Symptom.** CREATE TABLE fails with `REPLICA_ALREADY_EXISTS`, right after a DROP TABLE of the same name went through. Minutes

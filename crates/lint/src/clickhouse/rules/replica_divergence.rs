@@ -6,7 +6,7 @@ use super::super::topology::Half;
 use crate::finding::{Finding, Severity};
 
 rule! {
-    "LNT-214" "replica-divergence" Hazard Error
+    "LNT-314" "replica-divergence" Hazard Error
     "replicas of the table will not hold the same rows"
     "Use a Replicated engine, with {replica} in its name and {shard} or {uuid} in its path."
     r#"**Symptom.** The same query gives two answers, by the replica that it meets; or the second replica cannot be created, as its name is taken; or two

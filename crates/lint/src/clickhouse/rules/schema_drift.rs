@@ -7,7 +7,7 @@ use super::server_not_ready::{seen, subject};
 use crate::finding::{Evidence, Finding};
 
 rule! {
-    "LNT-220" "schema-drift" Hazard Error
+    "LNT-320" "schema-drift" Hazard Error
     "hosts disagree on the columns of the table before the change"
     "Find the change that went half-way, finish it on the hosts that lack it, then start."
     r#"**Symptom.** A migration fails on one host of many, because there the column is missing, or already there.

@@ -6,7 +6,7 @@ use super::super::topology::Observed;
 use crate::finding::{Evidence, Finding};
 
 rule! {
-    "LNT-219" "server-not-ready" Hazard Error
+    "LNT-319" "server-not-ready" Hazard Error
     "the table is not in a state in which it should be changed"
     "Wait until mutations, queues and replicas are well, and there is room; then start."
     r#"**Symptom.** A schema change does not come back, or comes back and is on some replicas only.

@@ -5,7 +5,7 @@ use super::super::statement::{Kind, What};
 use crate::finding::Finding;
 
 rule! {
-    "LNT-209" "unbounded-mutation" Hazard Warning
+    "LNT-309" "unbounded-mutation" Hazard Warning
     "a mutation goes over all partitions, or the deploy waits for it"
     "Name the partition, one after the other; do not wait for it inside of a deploy."
     r#"**Symptom.** A deploy hangs on one statement for hours; merges stop, parts pile up, the disk fills.

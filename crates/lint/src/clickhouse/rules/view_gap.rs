@@ -5,7 +5,7 @@ use super::super::statement::{Kind, Name, Object, What};
 use crate::finding::Finding;
 
 rule! {
-    "LNT-212" "view-gap" Hazard Error
+    "LNT-312" "view-gap" Hazard Error
     "rows pass a materialized view by while it is replaced"
     "MODIFY QUERY changes a view without a gap; a Kafka table is replaced only while its view is away."
     r#"**Symptom.** Some seconds of rows are missing in a table that a materialized view fills; or they are there twice.

@@ -6,7 +6,7 @@ use super::super::topology::{Half, Role};
 use crate::finding::Finding;
 
 rule! {
-    "LNT-218" "wrong-nodes" Hazard Warning
+    "LNT-318" "wrong-nodes" Hazard Warning
     "a table is created on nodes that are not for it, or misses on some that need it"
     "Tables with rows on data nodes, Distributed ones for reading on all, Kafka and its views on ingestion nodes."
     r#"**Symptom.** A query through a coordinator fails with an unknown table; or a coordinator's disk fills with rows that no query finds.
