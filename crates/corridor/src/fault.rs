@@ -75,6 +75,10 @@ pub(crate) fn rooms() -> Vec<(&'static str, Vec<&'static Code>)> {
         ("carrying a move out", corridor_move::run::RUN_CODES.to_vec()),
         ("what a check finds", corridor_limits::fault::CODES.to_vec()),
         ("what lint finds", corridor_lint::rules::codes()),
+        (
+            "what lint finds for ClickHouse",
+            corridor_lint::clickhouse::CODES.to_vec(),
+        ),
         ("why lint judges nothing", corridor_lint::fault::FAULTS.to_vec()),
         (
             "the console and its accounts",
@@ -84,7 +88,6 @@ pub(crate) fn rooms() -> Vec<(&'static str, Vec<&'static Code>)> {
             "doing what a check advises",
             corridor_limits::fault::FAULTS.to_vec(),
         ),
-        ("the console", corridor_console::fault::CODES.to_vec()),
         ("the command line", OWN.to_vec()),
     ]
 }

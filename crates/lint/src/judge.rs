@@ -4,6 +4,7 @@
 //! [`evidence`](crate::evidence).
 
 mod allow;
+mod clickhouse;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -17,6 +18,8 @@ use crate::rules::{self, not_evaluated};
 use crate::session::{Held, Session, Timeouts};
 use crate::source::{Reading, Runner};
 use crate::world::World;
+
+pub use clickhouse::judge_clickhouse;
 
 /// How to judge.
 #[derive(Debug, Clone)]

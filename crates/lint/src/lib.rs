@@ -6,6 +6,7 @@
 //! **Invariant:** no rule says which lock a statement takes. It asks the facts, which are measured on real servers.
 
 pub mod baseline;
+pub mod clickhouse;
 pub mod config;
 pub mod evidence;
 pub mod facts;

@@ -122,6 +122,7 @@ pub fn codes() -> Vec<&'static corridor_pg::Code> {
 pub fn find(word: &str) -> Option<&'static crate::finding::Rule> {
     all()
         .into_iter()
+        .chain(crate::clickhouse::RULES.iter().copied())
         .find(|rule| rule.code.id.eq_ignore_ascii_case(word) || rule.name == word)
 }
 

@@ -20,6 +20,9 @@ pub(crate) struct Lint {
     /// Whose SQL it is
     #[arg(long, value_enum, default_value_t = Dialect::Postgres)]
     pub(crate) dialect: Dialect,
+    /// With --dialect clickhouse: what is known of the cluster, as TOML
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cluster: Option<std::path::PathBuf>,
     /// How findings are shown
     #[arg(long, value_enum, default_value_t = Format::Tty)]
     pub(crate) format: Format,

@@ -4,10 +4,11 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use corridor_lint::baseline::Baseline;
+use corridor_lint::clickhouse::Topology;
 use corridor_lint::evidence::{self, Live};
 use corridor_lint::fault::{BAD_CONFIG, NO_REVISION, PLAN_IN_THE_WAY, UNREADABLE};
 use corridor_lint::finding::{Finding, Severity};
-use corridor_lint::judge::{Settings, Source, judge};
+use corridor_lint::judge::{Settings, Source, judge, judge_clickhouse};
 use corridor_lint::world::World;
 use corridor_lint::{config, mend, parse, plan};
 use corridor_pg::{Fault, Result};
@@ -25,9 +26,7 @@ const FILE_BYTES_MAX: u64 = 64 << 20;
 
 /// Judges the files.
 pub(crate) async fn run(context: &Context, args: &Lint) -> Result<u8> {
-    if args.dialect == Dialect::Clickhouse {
-        return Err(Fault::new(&USAGE, "this version reads PostgreSQL only"));
-    }
+    refuse_mixed(context, args)?;
     let mut settings = settings(args)?;
     let (files, configs) = read_files(args)?;
     let sources: Vec<Source<'_>> = files
@@ -47,7 +46,10 @@ pub(crate) async fn run(context: &Context, args: &Lint) -> Result<u8> {
         }
         None => (World::default(), None),
     };
-    let mut findings = judge(&sources, &settings, &world, live.as_ref());
+    let mut findings = match args.dialect {
+        Dialect::Postgres => judge(&sources, &settings, &world, live.as_ref()),
+        Dialect::Clickhouse => judge_clickhouse(&sources, &settings, &topology(args)?),
+    };
     let text_of = |path: &str| {
         files
             .iter()
@@ -79,6 +81,32 @@ pub(crate) async fn run(context: &Context, args: &Lint) -> Result<u8> {
     }
     show(context, args, &files, &findings)?;
     Ok(exit_code(args, &findings))
+}
+
+/// What belongs to one dialect only.
+fn refuse_mixed(context: &Context, args: &Lint) -> Result<()> {
+    let refused = match args.dialect {
+        Dialect::Postgres => args
+            .cluster
+            .is_some()
+            .then_some("--cluster is for --dialect clickhouse"),
+        Dialect::Clickhouse if context.database.is_some() => Some("--database is for PostgreSQL"),
+        Dialect::Clickhouse if args.plan.is_some() => Some("--plan is for PostgreSQL"),
+        Dialect::Clickhouse => None,
+    };
+    match refused {
+        Some(why) => Err(Fault::new(&USAGE, why)),
+        None => Ok(()),
+    }
+}
+
+/// What is known of the cluster; nothing, when nobody says.
+fn topology(args: &Lint) -> Result<Topology> {
+    let Some(path) = &args.cluster else {
+        return Ok(Topology::default());
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| unreadable(path, &error.to_string()))?;
+    Topology::from_toml(&text)
 }
 
 fn exit_code(args: &Lint, findings: &[Finding]) -> u8 {
