@@ -2,17 +2,21 @@
 //! far. Pages and programs come through here alike.
 
 use std::collections::BTreeMap;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use corridor_migration::data::{self, readiness, shelf};
+use corridor_migration::setting::{Kind, definition};
 use corridor_migration::{Event, Name, State, Verb, schema, step, store};
 use corridor_pg::{ApplicationName, Fault, FaultContext, Isolation, Result, Session};
 use serde::Serialize;
 use serde_json::{Value, json};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::Console;
-use crate::access::Viewer;
-use crate::fault::{BAD_REQUEST, NOT_HERE};
+use crate::access::{Role, Viewer};
+use crate::fault::{BAD_REQUEST, NO_ANSWER, NOT_ALLOWED, NOT_HERE};
 use crate::home::within;
 use crate::host::Cluster;
 
@@ -23,6 +27,9 @@ const ANSWER_WAIT: Duration = Duration::from_millis(1_500);
 const ANSWER_INTERVAL: Duration = Duration::from_millis(100);
 /// Longest reason, in characters.
 const WHY_CHARS_MAX: usize = 2_000;
+
+/// Longest detail of an entry of the audit.
+const DETAIL_BYTES_MAX: usize = 8_000;
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq)]
@@ -89,22 +96,48 @@ pub(crate) enum Came {
     },
 }
 
-/// A session of one's own in a database that has migrations.
-pub(crate) async fn session(cluster: &Cluster, name: &Name) -> Result<Session> {
+/// A session of one's own, and its turn: there are a few at a time, whoever asks.
+pub(crate) struct Visit {
+    session: Session,
+    _turn: OwnedSemaphorePermit,
+}
+
+impl Deref for Visit {
+    type Target = Session;
+
+    fn deref(&self) -> &Session {
+        &self.session
+    }
+}
+
+impl DerefMut for Visit {
+    fn deref_mut(&mut self) -> &mut Session {
+        &mut self.session
+    }
+}
+
+/// A session of one's own, when it is our turn.
+pub(crate) async fn visit(console: &Console, cluster: &Cluster, migration: &str) -> Result<Visit> {
     within(async {
-        let session = cluster
-            .connect
-            .connect(&ApplicationName::new("console", name.as_str()))
-            .await?;
-        match schema::exists(&*session).await? {
-            true => Ok(session),
-            false => Err(Fault::new(
-                &corridor_migration::fault::NO_SUCH_MIGRATION,
-                name.to_string(),
-            )),
-        }
+        let turn = Arc::clone(&console.visits).acquire_owned().await;
+        let turn = turn.map_err(|_| Fault::new(&NO_ANSWER, "the service leaves"))?;
+        let role = ApplicationName::new("console", migration);
+        let session = cluster.connect.connect(&role).await?;
+        Ok(Visit { session, _turn: turn })
     })
     .await
+}
+
+/// The same in a database that has migrations.
+pub(crate) async fn session(console: &Console, cluster: &Cluster, name: &Name) -> Result<Visit> {
+    let session = visit(console, cluster, name.as_str()).await?;
+    match within(schema::exists(&**session)).await? {
+        true => Ok(session),
+        false => Err(Fault::new(
+            &corridor_migration::fault::NO_SUCH_MIGRATION,
+            name.to_string(),
+        )),
+    }
 }
 
 /// Asks for it, in `viewer`'s name. What cannot be is refused before anything is written.
@@ -121,14 +154,15 @@ pub(crate) async fn ask(
             format!("a reason has at most {WHY_CHARS_MAX} characters"),
         ));
     }
+    refuse_query(viewer, &wish)?;
     let (why, name) = (why.trim(), Name::new(name)?);
     let cluster = console.cluster(cluster_name)?;
     let object = format!("migration {}/{name}", cluster.name);
-    let (action, detail) = (wish.action(), wish.detail(why));
+    let (action, detail) = (wish.action(), bounded(wish.detail(why)));
     // Before it is done: whoever acts is known also when the answer is lost.
     let home = console.home.session(&*console.host).await?;
     within(store::audit(&**home, &viewer.name, action, &object, &detail)).await?;
-    let came = carry(&cluster, &name, wish, viewer, why).await;
+    let came = carry(console, &cluster, (&name, wish), viewer, why).await;
     // Whoever looks next shall see it.
     console.reader.forget(&cluster.name);
     if let Err(fault) = &came {
@@ -138,14 +172,48 @@ pub(crate) async fn ask(
     came
 }
 
-async fn carry(cluster: &Cluster, name: &Name, wish: Wish, viewer: &Viewer, why: &str) -> Result<Came> {
+/// A setting that is a query runs with everything that the worker's role may do: as with a file of one's own, only an admin
+/// may say what is run.
+fn refuse_query(viewer: &Viewer, wish: &Wish) -> Result<()> {
+    let Wish::Set { key, .. } = wish else {
+        return Ok(());
+    };
+    let is_query = definition(key).is_ok_and(|definition| matches!(definition.kind, Kind::Query));
+    if is_query && viewer.role < Role::Admin {
+        let detail = format!(
+            "{} is {}; {key} is a query, and needs {}",
+            viewer.name,
+            viewer.role,
+            Role::Admin
+        );
+        return Err(Fault::new(&NOT_ALLOWED, detail));
+    }
+    Ok(())
+}
+
+/// What is too long to be kept a hundred thousand times is told by its size.
+fn bounded(detail: Value) -> Value {
+    let bytes = detail.to_string().len();
+    match bytes <= DETAIL_BYTES_MAX {
+        true => detail,
+        false => json!({ "left_out_bytes": bytes }),
+    }
+}
+
+async fn carry(
+    console: &Console,
+    cluster: &Cluster,
+    (name, wish): (&Name, Wish),
+    viewer: &Viewer,
+    why: &str,
+) -> Result<Came> {
     let by = viewer.actor();
     match wish {
         Wish::Ask {
             verb,
             parameters,
             is_drop,
-        } => leave(cluster, name, (verb, &parameters, is_drop), &by, why).await,
+        } => leave(console, cluster, (name, verb, &parameters, is_drop), &by, why).await,
         Wish::Skip => {
             if why.is_empty() {
                 return Err(Fault::new(
@@ -167,8 +235,8 @@ async fn carry(cluster: &Cluster, name: &Name, wish: Wish, viewer: &Viewer, why:
             Ok(Came::Granted)
         }
         Wish::Set { key, value } => {
-            let mut session = session(cluster, name).await?;
-            let id = store::load(&*session, name).await?.id;
+            let mut session = session(console, cluster, name).await?;
+            let id = store::load(&**session, name).await?.id;
             let tx = session.begin(Isolation::ReadCommitted).await?;
             match value {
                 Some(value) => drop(store::set(&tx, id, &key, &value, &by).await?),
@@ -182,14 +250,14 @@ async fn carry(cluster: &Cluster, name: &Name, wish: Wish, viewer: &Viewer, why:
 
 /// Leaves an order for the worker that lives, or for a service that takes up what nobody works.
 async fn leave(
+    console: &Console,
     cluster: &Cluster,
-    name: &Name,
-    (verb, parameters, is_drop): (Verb, &BTreeMap<String, String>, bool),
+    (name, verb, parameters, is_drop): (&Name, Verb, &BTreeMap<String, String>, bool),
     by: &str,
     why: &str,
 ) -> Result<Came> {
-    let mut session = session(cluster, name).await?;
-    let mut migration = store::load(&*session, name).await?;
+    let mut session = session(console, cluster, name).await?;
+    let mut migration = store::load(&**session, name).await?;
     let is_data = migration.kind == data::KIND;
     if is_data && matches!(verb, Verb::Cutover | Verb::Verify) {
         let detail = format!("`{verb}`: {name} is a migration of your own");
@@ -198,24 +266,26 @@ async fn leave(
     if !is_data && !parameters.is_empty() {
         return Err(Fault::new(&BAD_REQUEST, "a move has no parameters"));
     }
+    if is_data && verb == Verb::Start {
+        check_start(&mut session, name, parameters).await?;
+    }
     // One that was taken back or stopped may be begun anew, as on the command line.
     let is_anew =
         is_data && verb == Verb::Start && matches!(migration.state, State::RolledBack | State::Stopped);
     if is_anew {
-        let (_, plan) = shelf::read(&*session, name).await?;
+        let (_, plan) = shelf::read(&**session, name).await?;
         shelf::add(&mut session, &[plan.definition], by).await?;
-        migration = store::load(&*session, name).await?;
+        migration = store::load(&**session, name).await?;
     }
     step(&migration.state, &Event::asked(verb, by))?;
     let mut argument = json!({ "why": why });
     if is_data && verb == Verb::Start {
-        check_start(&mut session, name, parameters).await?;
         argument["parameters"] = json!(parameters);
     }
     if verb == Verb::Finish {
         argument["drop"] = json!(is_drop);
     }
-    let request = store::ask(&*session, migration.id, verb, &argument, by).await?;
+    let request = store::ask(&**session, migration.id, verb, &argument, by).await?;
     answer(&session, request).await
 }
 
@@ -270,8 +340,7 @@ pub(crate) async fn set_default(
     value: Option<&str>,
 ) -> Result<()> {
     let cluster = console.cluster(cluster_name)?;
-    let role = ApplicationName::new("console", "-");
-    let mut session = within(cluster.connect.connect(&role)).await?;
+    let mut session = visit(console, &cluster, "-").await?;
     schema::ensure(&mut session).await?;
     let by = viewer.actor();
     let tx = session.begin(Isolation::ReadCommitted).await?;

@@ -16,6 +16,10 @@ use crate::host::{Cluster, Host};
 
 /// How long a question to home may take.
 const ANSWER_MAX: Duration = Duration::from_secs(3);
+/// And a connection; shorter, so that it is found to be away by whoever tries, and not by those who wait behind.
+const OPEN_MAX: Duration = Duration::from_millis(2_500);
+/// For how long it is not tried again.
+const AWAY: Duration = Duration::from_secs(2);
 /// How long an answer is good.
 const GOOD_FOR: Duration = Duration::from_secs(2);
 /// Answers that are remembered.
@@ -37,6 +41,8 @@ struct Known {
 #[derive(Default)]
 pub(crate) struct Home {
     shared: tokio::sync::Mutex<Option<(String, Arc<Session>)>>,
+    /// When it was last found to be away, and how: nobody waits for the same again at once.
+    away: Mutex<Option<(Instant, String)>>,
     known: Mutex<HashMap<(Proof, Vec<u8>), Known>>,
 }
 
@@ -44,16 +50,40 @@ impl Home {
     /// The shared connection: for single statements.
     pub(crate) async fn session(&self, host: &dyn Host) -> Result<Arc<Session>> {
         let cluster = first(host)?;
-        let mut shared = self.shared.lock().await;
-        if let Some((name, session)) = &*shared
-            && *name == cluster.name
-            && !session.is_closed()
-        {
-            return Ok(Arc::clone(session));
+        // Whoever waits behind a connection that does not come gives up in time as well.
+        within(async {
+            let mut shared = self.shared.lock().await;
+            if let Some((name, session)) = &*shared
+                && *name == cluster.name
+                && !session.is_closed()
+            {
+                return Ok(Arc::clone(session));
+            }
+            self.refuse_away()?;
+            match open(&cluster).await {
+                Ok(session) => {
+                    let session = Arc::new(session);
+                    *shared = Some((cluster.name, Arc::clone(&session)));
+                    Ok(session)
+                }
+                Err(fault) => {
+                    let mut away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
+                    *away = Some((Instant::now(), fault.to_string()));
+                    Err(fault)
+                }
+            }
+        })
+        .await
+    }
+
+    fn refuse_away(&self) -> Result<()> {
+        let away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*away {
+            Some((since, why)) if since.elapsed() < AWAY => {
+                Err(Fault::new(&NO_ANSWER, format!("home is away: {why}")))
+            }
+            _ => Ok(()),
         }
-        let session = Arc::new(open(&cluster).await?);
-        *shared = Some((cluster.name, Arc::clone(&session)));
-        Ok(session)
     }
 
     /// A connection of one's own: for transactions.
@@ -107,7 +137,7 @@ fn first(host: &dyn Host) -> Result<Cluster> {
 }
 
 async fn open(cluster: &Cluster) -> Result<Session> {
-    within(async {
+    limited(OPEN_MAX, async {
         let mut session = cluster
             .connect
             .connect(&ApplicationName::new("console", "-"))
@@ -120,11 +150,15 @@ async fn open(cluster: &Cluster) -> Result<Session> {
 
 /// With a limit on how long it may take.
 pub(crate) async fn within<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
-    match tokio::time::timeout(ANSWER_MAX, work).await {
+    limited(ANSWER_MAX, work).await
+}
+
+async fn limited<T>(limit: Duration, work: impl Future<Output = Result<T>>) -> Result<T> {
+    match tokio::time::timeout(limit, work).await {
         Ok(done) => done,
         Err(_) => Err(Fault::new(
             &NO_ANSWER,
-            format!("no answer within {} s", ANSWER_MAX.as_secs()),
+            format!("no answer within {:.1} s", limit.as_secs_f64()),
         )),
     }
 }

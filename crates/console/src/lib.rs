@@ -37,7 +37,10 @@ use std::sync::Arc;
 
 use corridor_pg::near::{did_you_mean, near};
 use corridor_pg::{Fault, Result};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
+
+/// Connections of programs and orders at a time, over all clusters.
+const VISITS_MAX: usize = 8;
 
 /// What all handlers share.
 pub struct Console {
@@ -46,6 +49,8 @@ pub struct Console {
     live: live::Topics,
     home: home::Home,
     attempts: access::Attempts,
+    /// Connections that programs and orders have at a time; the application needs its own.
+    visits: Arc<Semaphore>,
     options: Options,
     /// Becomes true when the process shuts down: streams end then, or its server would wait for them for ever.
     leaving: watch::Receiver<bool>,
@@ -73,6 +78,7 @@ impl Console {
             live: live::Topics::default(),
             home: home::Home::default(),
             attempts: access::Attempts::default(),
+            visits: Arc::new(Semaphore::new(VISITS_MAX)),
             options,
             leaving,
         })

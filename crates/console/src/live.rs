@@ -14,13 +14,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, State};
+use axum::extract::{Extension, Path, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use tokio::sync::watch;
 
 use crate::Console;
+use crate::access::identity::Standing;
 use crate::page::{banner, fleet, fragment, migration as page};
 
 /// Between two looks.
@@ -44,20 +45,24 @@ type Drawing = Pin<Box<dyn Future<Output = Vec<(&'static str, String)>> + Send>>
 pub(crate) struct Topics(Mutex<HashMap<Topic, watch::Sender<Arc<Parts>>>>);
 
 /// `GET /live`
-pub(crate) async fn fleet(State(console): State<Arc<Console>>) -> Response {
-    listen(&console, Topic::Fleet)
+pub(crate) async fn fleet(
+    State(console): State<Arc<Console>>,
+    Extension(standing): Extension<Standing>,
+) -> Response {
+    listen(&console, Topic::Fleet, standing)
 }
 
 /// `GET /clusters/{cluster}/migrations/{name}/live`
 pub(crate) async fn migration(
     State(console): State<Arc<Console>>,
+    Extension(standing): Extension<Standing>,
     Path((cluster, name)): Path<(String, String)>,
 ) -> Response {
     // What is not there must not begin a task.
     if corridor_migration::Name::new(name.as_str()).is_err() || console.cluster(&cluster).is_err() {
         return axum::http::StatusCode::NOT_FOUND.into_response();
     }
-    listen(&console, Topic::Migration { cluster, name })
+    listen(&console, Topic::Migration { cluster, name }, standing)
 }
 
 fn draw(console: &Arc<Console>, topic: &Topic) -> Drawing {
@@ -86,18 +91,19 @@ fn draw(console: &Arc<Console>, topic: &Topic) -> Drawing {
     })
 }
 
-/// A stream of a topic, which begins with all of its parts.
-fn listen(console: &Arc<Console>, topic: Topic) -> Response {
+/// A stream of a topic, which begins with all of its parts. It ends when whoever listens may not any more.
+fn listen(console: &Arc<Console>, topic: Topic, standing: Standing) -> Response {
     let parts = subscribe(console, topic);
     let leaving = console.leaving.clone();
     let seen: BTreeMap<&'static str, u64> = BTreeMap::new();
+    let over = Box::pin(async move { standing.holds().await });
     let stream = stream::unfold(
-        (parts, leaving, seen),
-        |(mut parts, mut leaving, mut seen)| async move {
+        (parts, leaving, seen, over),
+        |(mut parts, mut leaving, mut seen, mut over)| async move {
             loop {
                 let news = news(&parts.borrow_and_update(), &mut seen);
                 if !news.is_empty() {
-                    return Some((Ok::<Bytes, Infallible>(news), (parts, leaving, seen)));
+                    return Some((Ok::<Bytes, Infallible>(news), (parts, leaving, seen, over)));
                 }
                 let is_silent = tokio::select! {
                     changed = parts.changed() => {
@@ -106,12 +112,13 @@ fn listen(console: &Arc<Console>, topic: Topic) -> Response {
                     }
                     // A sender that is gone means the same.
                     _ = leaving.wait_for(|is_leaving| *is_leaving) => return None,
+                    () = &mut over => return None,
                     () = tokio::time::sleep(SILENCE_MAX) => true,
                 };
                 if is_silent {
                     return Some((
                         Ok(Bytes::from_static(b": still here\n\n")),
-                        (parts, leaving, seen),
+                        (parts, leaving, seen, over),
                     ));
                 }
             }

@@ -16,7 +16,7 @@ use crate::access::identity::{self, Access, address_of, cookie, escaped, onward,
 use crate::access::{Role, Viewer};
 use crate::act::{self, Came, Wish};
 use crate::api::act::verb;
-use crate::fault::{BAD_PASSWORD, BAD_REQUEST, NOTHING_HERE, TOO_MANY_TRIES, WRONG_PASSWORD};
+use crate::fault::{BAD_PASSWORD, BAD_REQUEST, NOT_ALLOWED, NOTHING_HERE, TOO_MANY_TRIES, WRONG_PASSWORD};
 use crate::home::within;
 use crate::page::login::Login;
 use crate::page::{account as account_page, accounts, error, login as login_page};
@@ -104,6 +104,17 @@ pub(crate) fn routes() -> Vec<Route> {
             post(set_default),
         ),
     ]
+}
+
+/// Accounts are looked after by people who are signed in: a token that fell into wrong hands can make no other one, and end none.
+fn refuse_token(viewer: &Viewer) -> Result<()> {
+    match viewer.csrf.is_empty() {
+        true => Err(Fault::new(
+            &NOT_ALLOWED,
+            "a token cannot look after accounts; sign in",
+        )),
+        false => Ok(()),
+    }
 }
 
 /// What a form holds. A field that is there twice counts once, the first.
@@ -215,11 +226,13 @@ async fn sign_in(State(console): State<Arc<Console>>, request: axum::extract::Re
         }
         // Counted before it is looked at: many tries at once do not slip through together.
         console.attempts.failed(name, address, now);
-        let session = console.home.session(&*console.host).await?;
+        let session = console.home.session(&*console.host).await.inspect_err(|_| {
+            console.attempts.forgotten(name, address);
+        })?;
         let from = address.map(|address| address.to_string()).unwrap_or_default();
         let hours = console.options.sign_in_hours;
         let secret = account::sign_in(&**session, name, fields.get("password"), hours, &from).await?;
-        console.attempts.succeeded(name);
+        console.attempts.succeeded(name, address);
         Ok((secret, hours))
     }
     .await;
@@ -319,18 +332,22 @@ async fn password(
 ) -> Response {
     let fields = Fields::read(&form);
     let done = async {
+        refuse_token(&viewer)?;
         // Whoever finds a page open does not take the account over.
         let now = Instant::now();
-        let wait = console.attempts.wait(&viewer.name, None, now);
+        // Apart from the sign-in: whoever has stolen a cookie cannot lock the owner out of it.
+        let what = format!("password of {}", viewer.name);
+        let wait = console.attempts.wait(&what, None, now);
         if !wait.is_zero() {
             let detail = format!("try again in {} s", wait.as_secs() + 1);
             return Err(Fault::new(&TOO_MANY_TRIES, detail));
         }
+        console.attempts.failed(&what, None, now);
         let mut session = console.home.own(&*console.host).await?;
         if !account::is_password(&*session, &viewer.name, fields.get("old")).await? {
-            console.attempts.failed(&viewer.name, None, now);
             return Err(Fault::new(&BAD_PASSWORD, "the old one is wrong"));
         }
+        console.attempts.succeeded(&what, None);
         if fields.get("new") != fields.get("again") {
             return Err(Fault::new(&BAD_PASSWORD, "the two new ones differ"));
         }
@@ -352,6 +369,7 @@ async fn sign_out_others(
     headers: HeaderMap,
 ) -> Response {
     let done = async {
+        refuse_token(&viewer)?;
         let session = console.home.session(&*console.host).await?;
         let secret = cookie(&headers);
         within(account::sign_out_others(&**session, viewer.id, secret.as_ref())).await
@@ -369,6 +387,7 @@ async fn add_token(
 ) -> Response {
     let fields = Fields::read(&form);
     let made = async {
+        refuse_token(&viewer)?;
         let days = match fields.get("days").trim() {
             "" => None,
             text => Some(
@@ -392,6 +411,7 @@ async fn remove_token(
     Path(id): Path<i64>,
 ) -> Response {
     let done = async {
+        refuse_token(&viewer)?;
         let mut session = console.home.own(&*console.host).await?;
         account::remove_token(&mut session, (viewer.id, &viewer.name), id, &viewer.name).await
     }
@@ -443,6 +463,7 @@ async fn add_account(
 ) -> Response {
     let fields = Fields::read(&form);
     let done = async {
+        refuse_token(&viewer)?;
         let (name, role) = (fields.get("name").trim(), role(fields.get("role"))?);
         // Without one the account comes through a proxy, or by token.
         let password = fields.has("password").then(|| fields.get("password"));
@@ -460,6 +481,7 @@ async fn change_account(
 ) -> Response {
     let fields = Fields::read(&form);
     let done = async {
+        refuse_token(&viewer)?;
         let change = match what.as_str() {
             "role" => Change::Role(role(fields.get("role"))?),
             "disabled" => Change::Disabled(fields.is_on("disabled")?),

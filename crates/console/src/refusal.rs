@@ -44,6 +44,9 @@ pub(crate) fn status(fault: &Fault) -> StatusCode {
     if missing.into_iter().any(is) {
         return StatusCode::NOT_FOUND;
     }
+    if is(&corridor_pg::fault::OUT_OF_RESOURCES) {
+        return StatusCode::SERVICE_UNAVAILABLE;
+    }
     match code.exit {
         Exit::Usage => StatusCode::BAD_REQUEST,
         Exit::Refused | Exit::NotFinished => StatusCode::CONFLICT,

@@ -1,10 +1,12 @@
 //! The socket: plain or TLS, a bounded number of connections, an end without waiting for those who never end.
 
+use std::collections::HashMap;
+use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -17,6 +19,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::{Instant, Sleep};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -24,8 +27,13 @@ use crate::Console;
 use crate::fault::TLS_FILES;
 use crate::route;
 
-/// Connections at a time; further ones wait in the system's queue.
-const CONNECTIONS_MAX: usize = 1_024;
+/// Connections at a time; further ones wait in the system's queue. Half of the descriptors that a process has by default: the
+/// rest is for the databases.
+const CONNECTIONS_MAX: usize = 512;
+/// And from one address. Whoever takes all of them locks himself out.
+const CONNECTIONS_OF_ONE_MAX: usize = 256;
+/// A connection on which nothing was heard or said for so long is closed. Streams say something each 15 seconds.
+const IDLE_MAX: Duration = Duration::from_secs(30);
 /// How long somebody may take to agree on a key.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 /// The pause when the system has no more sockets.
@@ -117,8 +125,47 @@ impl Door {
     }
 }
 
+/// How many connections each address has.
+#[derive(Default)]
+struct Guests(Mutex<HashMap<IpAddr, usize>>);
+
+impl Guests {
+    /// A place for one more from there; `None` when it has enough.
+    fn admit(self: &Arc<Self>, address: IpAddr) -> Option<Guest> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = known.entry(address).or_default();
+        if *count >= CONNECTIONS_OF_ONE_MAX {
+            return None;
+        }
+        *count += 1;
+        Some(Guest {
+            guests: Arc::clone(self),
+            address,
+        })
+    }
+}
+
+/// One of them; its place is free again when it is dropped.
+struct Guest {
+    guests: Arc<Guests>,
+    address: IpAddr,
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        let mut known = self.guests.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = known.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                known.remove(&self.address);
+            }
+        }
+    }
+}
+
 async fn accept(listener: TcpListener, tls: Option<Arc<Tls>>, arrived: mpsc::Sender<(Line, SocketAddr)>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let guests = Arc::new(Guests::default());
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else {
             return;
@@ -136,14 +183,15 @@ async fn accept(listener: TcpListener, tls: Option<Arc<Tls>>, arrived: mpsc::Sen
                 continue;
             }
         };
+        let Some(guest) = guests.admit(peer.ip()) else {
+            // Closed at once; who waits in the queue is not kept waiting by it.
+            continue;
+        };
         socket.set_nodelay(true).ok();
         let arrived = arrived.clone();
         match &tls {
             None => {
-                let line = Line {
-                    stream: Stream::Plain(socket),
-                    _place: place,
-                };
+                let line = Line::new(Stream::Plain(socket), (place, guest));
                 if arrived.send((line, peer)).await.is_err() {
                     return;
                 }
@@ -153,10 +201,7 @@ async fn accept(listener: TcpListener, tls: Option<Arc<Tls>>, arrived: mpsc::Sen
                 tokio::spawn(async move {
                     let agreed = tokio::time::timeout(HANDSHAKE_MAX, acceptor.accept(socket)).await;
                     if let Ok(Ok(stream)) = agreed {
-                        let line = Line {
-                            stream: Stream::Tls(Box::new(stream)),
-                            _place: place,
-                        };
+                        let line = Line::new(Stream::Tls(Box::new(stream)), (place, guest));
                         arrived.send((line, peer)).await.ok();
                     }
                 });
@@ -184,7 +229,22 @@ impl Listener for Door {
 /// A connection, and its place among all.
 struct Line {
     stream: Stream,
-    _place: OwnedSemaphorePermit,
+    idle: Pin<Box<Sleep>>,
+    _place: (OwnedSemaphorePermit, Guest),
+}
+
+impl Line {
+    fn new(stream: Stream, place: (OwnedSemaphorePermit, Guest)) -> Line {
+        Line {
+            stream,
+            idle: Box::pin(tokio::time::sleep(IDLE_MAX)),
+            _place: place,
+        }
+    }
+
+    fn is_alive(&mut self) {
+        self.idle.as_mut().reset(Instant::now() + IDLE_MAX);
+    }
 }
 
 enum Stream {
@@ -194,7 +254,7 @@ enum Stream {
 
 macro_rules! either {
     ($line:expr, $stream:ident => $what:expr) => {
-        match &mut $line.get_mut().stream {
+        match &mut $line.stream {
             Stream::Plain($stream) => $what,
             Stream::Tls($stream) => $what,
         }
@@ -207,20 +267,34 @@ impl AsyncRead for Line {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        either!(self, stream => Pin::new(stream).poll_read(context, buffer))
+        let line = self.get_mut();
+        let before = buffer.filled().len();
+        let read = either!(line, stream => Pin::new(stream).poll_read(context, buffer));
+        if buffer.filled().len() > before {
+            line.is_alive();
+        }
+        if read.is_pending() && line.idle.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        read
     }
 }
 
 impl AsyncWrite for Line {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        either!(self, stream => Pin::new(stream).poll_write(context, bytes))
+        let line = self.get_mut();
+        let written = either!(line, stream => Pin::new(stream).poll_write(context, bytes));
+        if let Poll::Ready(Ok(1..)) = written {
+            line.is_alive();
+        }
+        written
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        either!(self, stream => Pin::new(stream).poll_flush(context))
+        either!(self.get_mut(), stream => Pin::new(stream).poll_flush(context))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        either!(self, stream => Pin::new(stream).poll_shutdown(context))
+        either!(self.get_mut(), stream => Pin::new(stream).poll_shutdown(context))
     }
 }

@@ -118,7 +118,7 @@ pub(crate) enum Command {
     Resume(Worked),
     /// List the settings of a migration, or change them, also while it runs
     Set(Set),
-    /// End before the cut-over and leave the database as it was
+    /// End: a move before its cut-over, the database as it was; your own, what is done stays
     Stop(Named),
     /// Compare every row again
     Verify(Named),

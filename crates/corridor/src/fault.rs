@@ -39,7 +39,7 @@ OUTPUT "CLI-004" BadResult
     "Corridor did its work, or is doing it, and could not write to its standard output. A reader that went away early, as `head` does, is not a fault. `corridor status` shows what the state of things is."
 RUNTIME "CLI-005" BadResult
     "the process cannot be set up"
-    "Check the limits of the system: threads, memory, open files."
+    "Check what the message names: an address that is in use, or a limit of the system (threads, memory, open files)."
     "The operating system refused something that Corridor needs before it can begin: threads, memory, or the handling of signals. Nothing was looked up or changed."
 DEMO "CLI-006" BadResult
     "the demo did not come to its end"

@@ -47,6 +47,7 @@ use crate::definition::{Definition, Move};
 use crate::throttle::Reason;
 
 pub use outline::steps;
+pub(crate) use guard::asked_for;
 pub use run::{Call, carry_out, with_short_lease};
 
 /// The kind of these migrations.

@@ -137,7 +137,7 @@ pub async fn read(session: &mut Session, name: &Name) -> Result<Status> {
         },
         needs_worker: migration.state.is_worked_on() && !worker.is_alive,
         // A living worker needs nobody to take its work up.
-        allowed: allowed(&migration.state)
+        allowed: asked_for(&migration)
             .into_iter()
             .filter(|verb| *verb != Verb::Resume || !worker.is_alive)
             .collect(),
@@ -158,6 +158,15 @@ pub async fn read(session: &mut Session, name: &Name) -> Result<Status> {
         started_at: migration.started_at,
         finished_at: migration.finished_at,
     })
+}
+
+/// What may be asked for: by the state, and by what the kind of work knows besides.
+fn asked_for(migration: &store::Migration) -> Vec<Verb> {
+    let by_state = allowed(&migration.state);
+    match migration.kind == crate::data::KIND {
+        true => crate::data::asked_for(migration, by_state),
+        false => by_state,
+    }
 }
 
 fn unit(kind: Kind) -> Option<&'static str> {

@@ -14,6 +14,8 @@ select
     to_char(m.finished_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as finished_at,
     l.holder is not null and h.at > clock_timestamp() - h.ttl_ms * interval '1 ms' as is_worker_alive,
     case when m.kind = $2 then m.plan #>> '{definition,versions}' end as versions,
+    -- One that was taken back and has not made room for another run under its name.
+    m.kind = $2 and m.state in ('rolled_back', 'stopped') and m.plan #>> '{definition,name}' = m.name as may_begin_anew,
     (h.progress -> 'rows')::text as rows,
     (h.progress -> 'throttle')::text as throttle,
     o.operations,

@@ -120,6 +120,15 @@ fn object(name: &str) -> String {
     format!("account {name}")
 }
 
+/// Whether there is a table of accounts at all.
+pub async fn is_there(client: &impl GenericClient) -> Result<bool> {
+    let row = client
+        .query_one(include_str!("../../sql/access/is_there.sql"), &[])
+        .await
+        .doing(|| "looking for the accounts")?;
+    Ok(row.get("is_there"))
+}
+
 /// All accounts by name, at most 1,000.
 pub async fn list(client: &impl GenericClient) -> Result<Vec<Account>> {
     let rows = client

@@ -80,10 +80,24 @@ impl Attempts {
         }
     }
 
-    /// Whoever came in is forgiven, by name; the address may be that of a whole office.
-    pub(crate) fn succeeded(&self, name: &str) {
+    /// Whoever came in is forgiven, by name. Of the address, which may be that of a whole office, only this try is.
+    pub(crate) fn succeeded(&self, name: &str, address: Option<IpAddr>) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.remove(&Who::Name(name.to_owned()));
+        if let Some(failures) = address.and_then(|address| known.get_mut(&Who::Address(address))) {
+            failures.count = failures.count.saturating_sub(1);
+        }
+    }
+
+    /// A try that nobody could look at was none.
+    pub(crate) fn forgotten(&self, name: &str, address: Option<IpAddr>) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let whos = [Some(Who::Name(name.to_owned())), address.map(Who::Address)];
+        for who in whos.into_iter().flatten() {
+            if let Some(failures) = known.get_mut(&who) {
+                failures.count = failures.count.saturating_sub(1);
+            }
+        }
     }
 }
 
@@ -118,8 +132,22 @@ mod tests {
             attempts.failed("anna", here, begun);
         }
         assert_eq!(attempts.wait("anna", None, begun), WAIT_MAX);
-        attempts.succeeded("anna");
+        attempts.succeeded("anna", None);
         assert_eq!(attempts.wait("anna", None, begun), Duration::ZERO);
+    }
+
+    #[test]
+    fn who_signs_in_often_locks_nobody_out() {
+        let (attempts, now) = (Attempts::default(), Instant::now());
+        let office = Some(IpAddr::from([127, 0, 0, 1]));
+        for _ in 0..50 {
+            attempts.failed("anna", office, now);
+            attempts.succeeded("anna", office);
+            attempts.failed("otto", office, now);
+            attempts.forgotten("otto", office);
+        }
+        assert_eq!(attempts.wait("vera", office, now), Duration::ZERO);
+        assert_eq!(attempts.wait("otto", None, now), Duration::ZERO);
     }
 
     #[test]

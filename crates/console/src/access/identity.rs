@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Request, State};
@@ -44,6 +45,10 @@ pub(crate) async fn admit(
         .path_and_query()
         .map_or("/", |path| path.as_str())
         .to_owned();
+    if access == Access::Open && request.uri().path() != "/login" {
+        // Who asks does not matter: nobody waits for home here.
+        return next.run(request).await;
+    }
     let (viewer, fresh_cookie) = match identify(&console, headers, address).await {
         Ok(known) => known,
         Err(fault) if access == Access::Open => {
@@ -70,15 +75,50 @@ pub(crate) async fn admit(
         let detail = format!("{} is {}; this needs {role}", viewer.name, viewer.role);
         return refuse(&console, Some(&viewer), Fault::new(&NOT_ALLOWED, detail), is_page);
     }
-    let request = match unforged(request, &viewer).await {
+    let standing = Standing {
+        console: Arc::clone(&console),
+        headers: request.headers().clone(),
+        address,
+        name: viewer.name.clone(),
+        role,
+    };
+    let mut request = match unforged(request, &viewer).await {
         Ok(request) => request,
         Err(fault) => return refuse(&console, Some(&viewer), fault, is_page),
     };
+    request.extensions_mut().insert(standing);
     let mut response = pass(request, Some(viewer), next).await;
     if let Some(cookie) = fresh_cookie {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     response
+}
+
+/// How long somebody who has been let in may go on with one request before it is looked at again.
+const STANDING_EVERY: Duration = Duration::from_secs(5);
+
+/// What let somebody in, for requests that last: a stream ends with the sign-in that it began with.
+#[derive(Clone)]
+pub(crate) struct Standing {
+    console: Arc<Console>,
+    headers: HeaderMap,
+    address: Option<IpAddr>,
+    name: String,
+    role: Role,
+}
+
+impl Standing {
+    /// Waits as long as whoever asks still may. What cannot be asked (home is away) ends nothing.
+    pub(crate) async fn holds(&self) {
+        loop {
+            tokio::time::sleep(STANDING_EVERY).await;
+            match identify(&self.console, &self.headers, self.address).await {
+                Ok((Some(viewer), _)) if viewer.name == self.name && viewer.role >= self.role => {}
+                Err(fault) if fault.code().id != NOT_SIGNED_IN.id => {}
+                _ => return,
+            }
+        }
+    }
 }
 
 async fn pass(mut request: Request, viewer: Option<Viewer>, next: Next) -> Response {

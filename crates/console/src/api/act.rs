@@ -9,7 +9,7 @@ use axum::extract::{Extension, Path, State};
 use corridor_migration::data::shelf;
 use corridor_migration::definition::file;
 use corridor_migration::{Verb, store};
-use corridor_pg::{ApplicationName, Fault, Result};
+use corridor_pg::{Fault, Result};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -23,6 +23,12 @@ use crate::{Console, host};
 
 /// The body, or words on what is wrong with it. None at all is an empty object.
 fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T> {
+    if body.windows(6).any(|six| six == b"\\u0000") {
+        return Err(Fault::new(
+            &BAD_REQUEST,
+            "the body: a text with a NUL; no database takes it",
+        ));
+    }
     let text: &[u8] = if body.trim_ascii().is_empty() { b"{}" } else { body };
     serde_json::from_slice(text).map_err(|error| Fault::new(&BAD_REQUEST, format!("the body: {error}")))
 }
@@ -139,7 +145,7 @@ pub(super) async fn add(
     let cluster = console.cluster(&cluster)?;
     let definition = file::read(&sent.file, &sent.text)?;
     console.host.check(&definition)?;
-    let added = add_to(&cluster, definition, &viewer).await?;
+    let added = add_to(&console, &cluster, definition, &viewer).await?;
     let home = console.home.session(&*console.host).await?;
     let object = format!("migration {}/{}", cluster.name, added.0);
     within(store::audit(
@@ -154,14 +160,14 @@ pub(super) async fn add(
 }
 
 async fn add_to(
+    console: &Console,
     cluster: &host::Cluster,
     definition: corridor_migration::definition::Definition,
     viewer: &Viewer,
 ) -> Result<(String, Value)> {
-    let role = ApplicationName::new("console", "-");
-    let mut session = within(cluster.connect.connect(&role)).await?;
+    let mut session = act::visit(console, cluster, "-").await?;
     corridor_migration::schema::ensure(&mut session).await?;
-    let stored = shelf::standings(&*session).await?;
+    let stored = shelf::standings(&**session).await?;
     let names = stored.iter().map(|one| one.name.to_string()).collect();
     corridor_migration::definition::graph::order(std::slice::from_ref(&definition), &names)?;
     let added = shelf::add(&mut session, &[definition], &viewer.actor()).await?;

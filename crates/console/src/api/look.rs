@@ -7,14 +7,15 @@ use axum::Json;
 use axum::extract::{Extension, Path, Query, State};
 use corridor_migration::data::census;
 use corridor_migration::{Name, gate, schema, status, store};
-use corridor_pg::{ApplicationName, Fault, Result, Session};
+use corridor_pg::{Fault, Result};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::access::Viewer;
+use crate::act::{Visit, visit};
 use crate::fault::{BAD_REQUEST, NO_SUCH_CLUSTER};
 use crate::home::within;
-use crate::host::{Cluster, Seen};
+use crate::host::Seen;
 use crate::read::audit;
 use crate::refusal::Refusal;
 use crate::{Console, act};
@@ -47,15 +48,11 @@ pub(super) async fn clusters(State(console): State<Arc<Console>>) -> Json<Value>
     Json(json!({ "version": 1, "clusters": clusters }))
 }
 
-async fn session(cluster: &Cluster) -> Result<Session> {
-    within(cluster.connect.connect(&ApplicationName::new("console", "-"))).await
-}
-
 pub(super) async fn migrations(State(console): State<Arc<Console>>, Path(cluster): Path<String>) -> Answer {
-    let session = session(&console.cluster(&cluster)?).await?;
+    let session = visit(&console, &console.cluster(&cluster)?, "-").await?;
     let all = within(async {
-        match schema::exists(&*session).await? {
-            true => store::list(&*session).await,
+        match schema::exists(&**session).await? {
+            true => store::list(&**session).await,
             false => Ok(Vec::new()),
         }
     })
@@ -64,9 +61,9 @@ pub(super) async fn migrations(State(console): State<Arc<Console>>, Path(cluster
 }
 
 /// A session in a database that has migrations.
-async fn session_for(console: &Console, cluster: &str, name: &str) -> Result<(Session, Name)> {
+async fn session_for(console: &Console, cluster: &str, name: &str) -> Result<(Visit, Name)> {
     let name = Name::new(name)?;
-    let session = act::session(&console.cluster(cluster)?, &name).await?;
+    let session = act::session(console, &console.cluster(cluster)?, &name).await?;
     Ok((session, name))
 }
 
@@ -84,7 +81,7 @@ pub(super) async fn plan(
     Path((cluster, name)): Path<(String, String)>,
 ) -> Answer {
     let (session, name) = session_for(&console, &cluster, &name).await?;
-    let migration = within(store::load(&*session, &name)).await?;
+    let migration = within(store::load(&**session, &name)).await?;
     Ok(Json(json!({
         "version": 1,
         "kind": migration.kind,
@@ -108,8 +105,8 @@ pub(super) async fn journal(
     let (session, name) = session_for(&console, &cluster, &name).await?;
     let limit = part.limit.unwrap_or(ENTRIES_MAX).min(ENTRIES_MAX);
     let entries = within(async {
-        let id = store::load(&*session, &name).await?.id;
-        store::logs(&*session, id, part.after.unwrap_or(0), limit).await
+        let id = store::load(&**session, &name).await?.id;
+        store::logs(&**session, id, part.after.unwrap_or(0), limit).await
     })
     .await?;
     Ok(Json(json!({ "version": 1, "entries": entries })))
@@ -165,7 +162,7 @@ pub(super) async fn gate(State(console): State<Arc<Console>>, Query(question): Q
         {
             continue;
         }
-        let mut session = session(&cluster).await?;
+        let mut session = visit(&console, &cluster, "-").await?;
         let entries = census::entries(&census::rows(&mut session).await?);
         let gate = gate::judge(&version, installed.as_ref(), &entries);
         is_open &= gate.is_open;

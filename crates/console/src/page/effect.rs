@@ -384,9 +384,15 @@ fn of_data(verb: Verb, one: &One, said: &mut Vec<(&'static str, String)>) {
         Verb::Finish => {
             said.push((
                 "What happens",
-                "What is done is kept for good, and the migration is over.".to_owned(),
+                "What is done is kept for good, and the migration is over. Tables that an operation of it has moved are finished with \
+                 it: the old ones go to the schema corridor_retired."
+                    .to_owned(),
             ));
-            said.push(("Locks", NONE.to_owned()));
+            said.push((
+                "Locks",
+                "None that the application could meet, save of moved tables: a moment's access exclusive within the lock budget."
+                    .to_owned(),
+            ));
             said.push((
                 "The way back",
                 "None from here on: it cannot be rolled back any more.".to_owned(),

@@ -93,10 +93,17 @@ fn place(versions: Option<&str>, app: Option<&Version>) -> Option<Place> {
 }
 
 /// The tab of a migration. One whose range has passed is *needed*: no release can run it any more, and somebody must know.
-pub(crate) fn tab(state: &MigrationState, versions: Option<&str>, app: Option<&Version>) -> Tab {
+///
+/// One that was taken back or stopped may be begun anew, and the gate asks for it.
+pub(crate) fn tab(
+    state: &MigrationState,
+    may_begin_anew: bool,
+    versions: Option<&str>,
+    app: Option<&Version>,
+) -> Tab {
     match state {
-        state if state.is_final() => Tab::Done,
-        MigrationState::Planned => match place(versions, app) {
+        state if state.is_final() && !may_begin_anew => Tab::Done,
+        state if *state == MigrationState::Planned || may_begin_anew => match place(versions, app) {
             Some(Place::Before) => Tab::Future,
             _ => Tab::Needed,
         },
@@ -207,7 +214,7 @@ pub(crate) async fn show(
 fn page(asked: &Asked, mut rows: Vec<(String, Row)>, app: Option<&Version>) -> Page {
     let q = asked.q.trim().to_lowercase();
     rows.retain(|(cluster, row)| q.is_empty() || is_found(cluster, row, &q));
-    let of = |row: &Row| tab(&row.state, row.versions.as_deref(), app);
+    let of = |row: &Row| tab(&row.state, row.may_begin_anew, row.versions.as_deref(), app);
     let count = |wanted: Tab| rows.iter().filter(|(_, row)| of(row) == wanted).count();
     let counts: Vec<usize> = Tab::ALL.into_iter().map(count).collect();
     // Without a word of the reader's, the first tab that has something.

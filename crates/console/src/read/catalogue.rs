@@ -27,6 +27,8 @@ pub(crate) struct Row {
     pub(crate) is_worker_alive: bool,
     /// The range of versions that can run it.
     pub(crate) versions: Option<String>,
+    /// It was taken back or stopped, and is asked for again.
+    pub(crate) may_begin_anew: bool,
     /// What its worker last said about rows.
     pub(crate) rows: Value,
     /// Why it holds.
@@ -70,6 +72,7 @@ pub(crate) async fn read(session: &mut Session) -> Result<Vec<Row>> {
                 finished_at: row.get("finished_at"),
                 is_worker_alive: row.get("is_worker_alive"),
                 versions: row.get("versions"),
+                may_begin_anew: row.get("may_begin_anew"),
                 rows: json(row.get("rows")),
                 throttle: json(row.get("throttle")),
                 operations: row.get("operations"),

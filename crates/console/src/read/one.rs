@@ -3,7 +3,7 @@
 use corridor_migration::data::KIND;
 use corridor_migration::status::{self, Status};
 use corridor_migration::store::Entry;
-use corridor_migration::{Name, Verb, schema};
+use corridor_migration::{Name, StateName, Verb, schema};
 use corridor_move::MovePlan;
 use corridor_move::run::StoredMove;
 use corridor_move::run::gauge::{self, Gauge};
@@ -58,12 +58,15 @@ impl One {
 
     /// The operations whose end nobody knows: a person must say what became of them.
     pub(crate) fn unsettled(&self) -> Vec<&Attempt> {
+        let code = self.status.state_detail.get("code").and_then(Value::as_str);
+        let is_unknown = self.status.state == StateName::Failed
+            && code == Some(corridor_migration::data::fault::OUTCOME_UNKNOWN.id);
         let mut seen = Vec::new();
         let mut unsettled = Vec::new();
-        for attempt in &self.attempts {
+        for attempt in self.attempts.iter().filter(|_| is_unknown) {
             if !seen.contains(&attempt.operation.as_str()) {
                 seen.push(&attempt.operation);
-                if attempt.outcome.as_deref() == Some("lost") {
+                if attempt.outcome.is_none() {
                     unsettled.push(attempt);
                 }
             }

@@ -78,6 +78,13 @@ async fn every_address_is_for_whom_the_table_says() {
                     assert_eq!(answer.status, 403, "{told}");
                     assert!(answer.body.contains("CON-008"), "{told}");
                 }
+                // Accounts are looked after by people, not by tokens.
+                _ if matches!(who, Who::Token(_))
+                    && route.method == "POST"
+                    && route.path.contains("/account") =>
+                {
+                    assert!(answer.status == 403 && answer.body.contains("CON-008"), "{told}");
+                }
                 // Nobody signs in with an empty name.
                 _ if (route.method.as_str(), route.path) == ("POST", "/login") => {
                     assert!([401, 429].contains(&answer.status), "{told}");

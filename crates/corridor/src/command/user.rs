@@ -48,8 +48,15 @@ const fn role(role: args::Role) -> Role {
     }
 }
 
-/// A session at home, and who acts.
-async fn home(context: &Context, home: &args::Home) -> Result<(Session, String)> {
+/// A session at home with its tables, and who acts.
+async fn home(context: &Context, at: &args::Home) -> Result<(Session, String)> {
+    let (mut session, by) = reach(context, at).await?;
+    schema::ensure(&mut session).await?;
+    Ok((session, by))
+}
+
+/// A session at home, and who acts. Makes nothing.
+async fn reach(context: &Context, home: &args::Home) -> Result<(Session, String)> {
     let flags = Flags {
         config: home.config.clone(),
         listen: None,
@@ -61,8 +68,7 @@ async fn home(context: &Context, home: &args::Home) -> Result<(Session, String)>
         (None, first) => first.and_then(|cluster| cluster.database.clone()),
     };
     let options = ConnectOptions::from_process(database.as_deref())?;
-    let mut session = options.connect(&ApplicationName::new("control", "-")).await?;
-    schema::ensure(&mut session).await?;
+    let session = options.connect(&ApplicationName::new("control", "-")).await?;
     Ok((session, this_process(options.user())))
 }
 
@@ -134,8 +140,11 @@ struct ListDocument<'a> {
 }
 
 async fn list(context: &Context, at: &args::Home) -> Result<u8> {
-    let (session, _) = home(context, at).await?;
-    let accounts = account::list(&*session).await?;
+    let (session, _) = reach(context, at).await?;
+    let accounts = match account::is_there(&*session).await? {
+        true => account::list(&*session).await?,
+        false => Vec::new(),
+    };
     if context.output.is_json() {
         context.output.document(&ListDocument { accounts: &accounts })?;
         return Ok(DONE);

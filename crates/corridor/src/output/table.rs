@@ -49,9 +49,14 @@ impl Table {
             if taken + LAST_MIN <= WIDTH {
                 break;
             }
-            match widths[..fixed].iter_mut().max() {
-                Some(widest) if *widest > 4 => *widest -= 1,
-                _ => break,
+            // The first column names things, and is copied: it is cut last.
+            let (first, others) = widths[..fixed].split_at_mut(1.min(fixed));
+            match others.iter_mut().max() {
+                Some(widest) if *widest > 8 => *widest -= 1,
+                _ => match first.iter_mut().chain(others).max() {
+                    Some(widest) if *widest > 4 => *widest -= 1,
+                    _ => break,
+                },
             }
         }
         let taken: usize = widths[..fixed].iter().map(|w| w + GAP).sum();

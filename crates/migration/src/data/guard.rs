@@ -8,7 +8,7 @@ use corridor_pg::{Fault, FaultContext, Isolation, Result};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::News;
+use super::{DataPlan, News};
 use super::deck::Deck;
 use super::fault::{IRREVERSIBLE, NOT_FOR_THIS_KIND};
 use super::operation::{irreversible, not_passed};
@@ -115,6 +115,32 @@ pub(super) async fn grant(
 /// Why something is asked for, in a person's words.
 pub(super) fn why(argument: &Value) -> &str {
     argument.get("why").and_then(Value::as_str).unwrap_or_default()
+}
+
+/// What may be asked of one of a person's own: it has nothing to swap or to compare; it goes back only when all of it can; one that
+/// was taken back or stopped may be begun anew, as long as it has its name.
+pub(crate) fn asked_for(migration: &store::Migration, by_state: Vec<Verb>) -> Vec<Verb> {
+    let Ok(plan) = DataPlan::read(&migration.plan) else {
+        return by_state;
+    };
+    let can_go_back = refuse_irreversible(plan.worked(), &migration.operations, &migration.state).is_ok();
+    let is_done = migration.state.course() == Some(Course::Hold);
+    let mut asked: Vec<Verb> = by_state
+        .into_iter()
+        .filter(|verb| match verb {
+            Verb::Cutover | Verb::Verify => false,
+            Verb::Rollback => can_go_back,
+            Verb::Stop => !is_done,
+            // `start` asks what is to be asked, and freezes the plan.
+            Verb::Resume => migration.state != State::Planned,
+            _ => true,
+        })
+        .collect();
+    let is_over = matches!(migration.state, State::RolledBack | State::Stopped);
+    if is_over && plan.definition.name == migration.name.as_str() {
+        asked.push(Verb::Start);
+    }
+    asked
 }
 
 /// Nothing is undone when not everything can be.

@@ -333,6 +333,11 @@ pub async fn settle(
 ) -> Result<()> {
     let tx = session.begin(Isolation::ReadCommitted).await?;
     lease.fence().hold(&tx).await?;
+    let state = store::read_state(&tx, lease.fence().migration_id).await?;
+    if state.is_final() {
+        let detail = format!("{operation}: the migration is over, {}", state.name());
+        return Err(Fault::new(&NOTHING_TO_SETTLE, detail));
+    }
     let outcome = if is_done { "settled_done" } else { "settled_again" };
     let settled = tx
         .execute(

@@ -28,6 +28,7 @@ fn row(name: &str, state: MigrationState) -> Row {
         backend_pid: None,
         ended_by: None,
         why: None,
+        may_begin_anew: false,
     }
 }
 
@@ -42,7 +43,7 @@ fn failed(detail: &str) -> MigrationState {
 #[test]
 fn each_migration_has_its_tab() {
     let app = Version::new(1, 40, 0);
-    let of = |state: &MigrationState, versions| tab(state, versions, Some(&app)).as_str();
+    let of = |state: &MigrationState, versions| tab(state, false, versions, Some(&app)).as_str();
     let planned = MigrationState::Planned;
     assert_eq!(of(&planned, None), "needed");
     assert_eq!(of(&planned, Some(">=1.33.0, <1.42.0")), "needed");
@@ -55,8 +56,9 @@ fn each_migration_has_its_tab() {
     );
     assert_eq!(of(&failed(""), Some(">=1.41.0")), "running");
     assert_eq!(of(&MigrationState::Stopped, None), "done");
+    assert_eq!(tab(&MigrationState::RolledBack, true, None, None).as_str(), "needed");
     // Nobody has said which version runs.
-    assert_eq!(tab(&planned, Some(">=1.41.0"), None).as_str(), "needed");
+    assert_eq!(tab(&planned, false, Some(">=1.41.0"), None).as_str(), "needed");
 }
 
 #[test]
