@@ -123,7 +123,10 @@ impl Browser {
                     break wire::ask(self.port, "POST", "/session", Some(&wanted));
                 }
                 _ => {
-                    let ended = self.driver.try_wait().map_err(Error::io("waiting for chromedriver"))?;
+                    let ended = self
+                        .driver
+                        .try_wait()
+                        .map_err(Error::io("waiting for chromedriver"))?;
                     if ended.is_some() || Instant::now() > deadline {
                         break Err(wire::refused("chromedriver is not ready"));
                     }
@@ -139,7 +142,9 @@ impl Browser {
             }
         })?;
         self.session = made["sessionId"].as_str().unwrap_or_default().to_owned();
-        let browser = made["capabilities"]["goog:processID"].as_u64().unwrap_or_default();
+        let browser = made["capabilities"]["goog:processID"]
+            .as_u64()
+            .unwrap_or_default();
         let guardian = Command::new("sh")
             .args(["-c", GUARDIAN, "corridor-guardian"])
             .arg(self.driver.id().to_string())
@@ -165,7 +170,12 @@ impl Browser {
     }
 
     fn get(&self, path: &str) -> Result<Value> {
-        wire::ask(self.port, "GET", &format!("/session/{}/{path}", self.session), None)
+        wire::ask(
+            self.port,
+            "GET",
+            &format!("/session/{}/{path}", self.session),
+            None,
+        )
     }
 
     /// A command of Chromium's own protocol.
@@ -194,14 +204,22 @@ impl Browser {
     }
 
     fn find(&self, what: &str) -> Result<String> {
-        let using = if what.starts_with("//") { "xpath" } else { "css selector" };
+        let using = if what.starts_with("//") {
+            "xpath"
+        } else {
+            "css selector"
+        };
         let found = self.post("element", &json!({ "using": using, "value": what }))?;
         Ok(found[ELEMENT].as_str().unwrap_or_default().to_owned())
     }
 
     /// How many there are: by a CSS selector, or by an XPath that begins with `//`.
     pub fn count(&self, what: &str) -> Result<usize> {
-        let using = if what.starts_with("//") { "xpath" } else { "css selector" };
+        let using = if what.starts_with("//") {
+            "xpath"
+        } else {
+            "css selector"
+        };
         let found = self.post("elements", &json!({ "using": using, "value": what }))?;
         Ok(found.as_array().map_or(0, Vec::len))
     }
@@ -218,7 +236,9 @@ impl Browser {
             if Instant::now() > deadline {
                 let shown = self.text("body").unwrap_or_default();
                 let address = self.address().unwrap_or_default();
-                return Err(wire::refused(format!("never so: {what}{last}\n{address}\n{shown}")));
+                return Err(wire::refused(format!(
+                    "never so: {what}{last}\n{address}\n{shown}"
+                )));
             }
             std::thread::sleep(LOOK_EVERY);
         }
@@ -252,7 +272,8 @@ impl Browser {
     /// Clicks, as a person does: where it stands, if nothing is in front of it.
     pub fn click(&self, what: &str) -> Result<()> {
         self.with(what, |element| {
-            self.post(&format!("element/{element}/click"), &json!({})).map(drop)
+            self.post(&format!("element/{element}/click"), &json!({}))
+                .map(drop)
         })
     }
 
@@ -301,7 +322,8 @@ impl Browser {
     /// The page's size in CSS pixels. Not the window's: Chromium makes none narrower than 500.
     pub fn resize(&self, width: u32, height: u32) -> Result<()> {
         let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
-        self.command("Emulation.setDeviceMetricsOverride", &size).map(drop)
+        self.command("Emulation.setDeviceMetricsOverride", &size)
+            .map(drop)
     }
 
     /// What the reader prefers: `prefers-color-scheme` and the like, each with its value; and `print` or nothing.
