@@ -160,7 +160,7 @@ async fn set_going(desk: &Desk, service: &Service) {
     ] {
         let body = serde_json::json!({ "why": "the night is quiet", "parameters": parameters(name) });
         let (status, answer) = service
-            .post(&format!("/api/clusters/main/migrations/{name}/{verb}"), &body)
+            .post(&format!("/api/clusters/main/migrations/{name}/do/{verb}"), &body)
             .await;
         assert!((200..300).contains(&status), "{name}: {status} {answer}");
     }
@@ -199,7 +199,7 @@ fn look_at(visit: &Visit, view: &View) {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_has_its_picture_in_both_themes_and_fits_a_narrow_window() {
     let tables = format!(
-        "{TABLES}; create table persons (id bigint primary key, team_id int not null, name text not null, properties text);
+        "{TABLES}; create table persons (id bigint, team_id int, name text not null, properties text, primary key (team_id, id));
          insert into persons select i, i % 40, 'person ' || i, repeat('x', 80) from generate_series(1, 20000) i;
          create table orders (id serial primary key); select setval('orders_id_seq', 2100000000);
          insert into orders values (2100000000); analyze"

@@ -38,10 +38,11 @@ impl Visit {
         self.browser.open(&format!("{}{path}", self.base)).unwrap();
     }
 
-    /// Where it is, without the service's address.
+    /// Where it is, without the service's address and without what stands behind a question mark.
     pub(super) fn path(&self) -> String {
         let address = self.browser.address().unwrap();
-        address.strip_prefix(&self.base).unwrap_or(&address).to_owned()
+        let path = address.strip_prefix(&self.base).unwrap_or(&address);
+        path.split('?').next().unwrap_or_default().to_owned()
     }
 
     pub(super) fn try_to_sign_in(&self, name: &str, password: &str) {
