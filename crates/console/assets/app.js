@@ -209,6 +209,8 @@
     if (!holder || !source || typeof uPlot === "undefined") return;
     var figures;
     try { figures = JSON.parse(source.dataset.figures); } catch (e) { return; }
+    // One point is no line.
+    if (figures.at.length < 2) return;
     document.documentElement.classList.add("has-plots");
     plot("plot-rate", "Rows a second", colour("--work"), [figures.at, figures.rows_per_s], anew);
     if (figures.pending.some(function (one) { return one !== null; })) {
@@ -226,6 +228,12 @@
   }
   document.addEventListener("DOMContentLoaded", function () {
     times(document);
+    // What was said of a request is said once: not again when the page is loaded anew.
+    var here = new URL(location.href);
+    if (here.searchParams.has("said")) {
+      here.searchParams.delete("said");
+      history.replaceState(null, "", here.pathname + here.search);
+    }
     filter();
     plots(false);
     var live = document.getElementById("live");

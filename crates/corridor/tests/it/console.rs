@@ -260,9 +260,11 @@ async fn a_pause_of_live_updates_is_one() {
     let desk = fill_desk("console_pause").await;
     desk.account("vera", "viewer").await;
     let service = desk.serve("").await;
-    desk.run(&["migration", "start", "0001_fill", "--set", "word=x", "--detach"])
-        .await
-        .expect_code(0);
+    let asked = serde_json::json!({ "parameters": { "word": "x" } });
+    let (status, answer) = service
+        .post("/api/clusters/main/migrations/0001_fill/do/start", &asked)
+        .await;
+    assert_eq!(status, 200, "{answer}");
     let visit = Visit::of(&service);
     visit.sign_in("vera");
     visit.go(PAGE);

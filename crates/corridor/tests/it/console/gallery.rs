@@ -3,7 +3,6 @@
 use super::visit::{Visit, pictures};
 use super::{FILL, TABLES};
 use crate::desk::{Desk, mark};
-use crate::serving::Service;
 
 const FAILS: &str =
     "[[operations]]\nkind = \"check\"\nname = \"no-bad-rows\"\nquery = \"select count(*) = 0 from fills\"\n";
@@ -136,49 +135,70 @@ fn views() -> Vec<View> {
     views
 }
 
-/// What there is to see. The backfill and the copy are slow enough to last as long as somebody looks.
+/// What there is to see. The backfill is slow enough to last as long as somebody looks.
 async fn exhibit(desk: &Desk) {
     desk.account("anna", "admin").await;
     desk.account("otto", "operator").await;
     desk.account("vera", "viewer").await;
-    for (name, text) in [
-        ("0001_note", mark("noted")),
-        ("0002_fill", FILL.replace("0.003", "0.006")),
-        ("0003_fails", FAILS.to_owned()),
-        ("0004_next", FILL.to_owned()),
-        ("0005_later", format!("versions = \">=2.0.0\"\n{}", mark("later"))),
+    for (name, description, text) in [
+        ("0001_note", "notes which release was here first", mark("noted")),
+        (
+            "0002_fill",
+            "marks every row, team by team",
+            FILL.replace("0.003", "0.008"),
+        ),
+        ("0003_fails", "no rows may be left behind", FAILS.to_owned()),
+        (
+            "0004_next",
+            "marks the rest, with a word of yours",
+            FILL.to_owned(),
+        ),
+        (
+            "0005_later",
+            "what the next release wants",
+            format!("versions = \">=2.0.0\"\n{}", mark("later")),
+        ),
     ] {
-        desk.add(name, &text).await;
+        let path = desk.write(
+            &format!("{name}.toml"),
+            &format!("description = \"{description}\"\n{text}"),
+        );
+        desk.run(&["migration", "add", &path]).await.expect_code(0);
     }
-}
-
-async fn set_going(desk: &Desk, service: &Service) {
-    for (name, verb) in [
-        ("0001_note", "start"),
-        ("0003_fails", "start"),
-        ("0002_fill", "start"),
-    ] {
-        let body = serde_json::json!({ "why": "the night is quiet", "parameters": parameters(name) });
-        let (status, answer) = service
-            .post(&format!("/api/clusters/main/migrations/{name}/do/{verb}"), &body)
-            .await;
-        assert!((200..300).contains(&status), "{name}: {status} {answer}");
+    for name in ["0001_note", "0003_fails"] {
+        desk.run(&["migration", "start", name, "--detach"])
+            .await
+            .expect_code(0);
     }
     desk.run(&[MOVE, SHAPE].concat()).await.expect_code(0);
-    desk.until_state("0001_note", "finished").await;
-    desk.until_state("0003_fails", "failed").await;
-    desk.until_running("mark").await;
-    desk.until_state("persons-by-team", "waiting").await;
     desk.run(&["set", "--all", "throttle.replica_lag_ms=2000"])
         .await
         .expect_code(0);
 }
 
-fn parameters(name: &str) -> serde_json::Value {
-    match name {
-        "0002_fill" => serde_json::json!({ "word": "anna" }),
-        _ => serde_json::json!({}),
-    }
+/// Some deeds, done as people do them.
+async fn set_going(desk: &Desk, visit: &Visit) {
+    visit.sign_in("otto");
+    visit.go("/clusters/main/migrations/0002_fill");
+    visit.ask("Start");
+    visit.fill("#dialog input[name='p.word']", "release 1.42");
+    visit.fill("#dialog textarea[name=why]", "the night is quiet");
+    visit.agree();
+    desk.until("select count(*) > 100 from fills where is_done").await;
+    visit.ask("Pause");
+    visit.fill("#dialog textarea[name=why]", "a backup runs");
+    visit.agree();
+    visit.sees("#actions", "Resume");
+    visit.ask("Resume");
+    visit.agree();
+    visit.follow("//button[.='Sign out']");
+    desk.until_state("0001_note", "finished").await;
+    desk.until_state("0003_fails", "failed").await;
+    desk.until_running("mark").await;
+    desk.until_state("persons-by-team", "waiting").await;
+    // So that there is a line to be drawn.
+    desk.until("select count(*) >= 3 from corridor.pace p join corridor.migration m on m.id = p.migration_id where m.name = '0002_fill'")
+        .await;
 }
 
 fn look_at(visit: &Visit, view: &View) {
@@ -213,8 +233,8 @@ async fn every_page_has_its_picture_in_both_themes_and_fits_a_narrow_window() {
         other.database.url
     );
     let service = desk.serve(&more).await;
-    set_going(&desk, &service).await;
     let visit = Visit::of(&service);
+    set_going(&desk, &visit).await;
     let directory = pictures(&desk);
     let is_quick = std::env::var_os("CORRIDOR_TEST_QUICK").is_some();
     for theme in ["light", "dark"] {
