@@ -82,7 +82,6 @@ pub(crate) fn rooms() -> Vec<(&'static str, Vec<&'static Code>)> {
             "doing what a check advises",
             corridor_limits::fault::FAULTS.to_vec(),
         ),
-        ("the console", corridor_console::fault::CODES.to_vec()),
         ("the command line", OWN.to_vec()),
     ]
 }
