@@ -130,8 +130,10 @@
 
   // --- Dialogs ------------------------------------------------------------------------------------------------------
   var dialog = document.getElementById("dialog");
+  var opener = null;
   document.addEventListener("htmx:afterSwap", function (event) {
     if (event.target.id === "dialog-body" && !dialog.open) {
+      opener = document.activeElement && document.activeElement.id;
       dialog.showModal();
       var first = dialog.querySelector("input:not([type=hidden]), textarea, select, button");
       if (first) first.focus();
@@ -147,7 +149,14 @@
     if (event.target.closest("[data-close]") && dialog.open) { event.preventDefault(); dialog.close(); }
     else if (event.target === dialog) dialog.close();
   });
-  dialog.addEventListener("close", function () { document.getElementById("dialog-body").textContent = ""; });
+  dialog.addEventListener("close", function () {
+    // Who opened it may have been written anew meanwhile; the browser gives the focus only to the same element.
+    var again = opener && document.getElementById(opener);
+    var active = document.activeElement;
+    if (again && (active === document.body || dialog.contains(active))) again.focus({ preventScroll: true });
+    document.getElementById("dialog-body").textContent = "";
+    opener = null;
+  });
 
   // --- Keys ---------------------------------------------------------------------------------------------------------
   var isGoing = 0;
@@ -200,6 +209,8 @@
     if (!holder || !source || typeof uPlot === "undefined") return;
     var figures;
     try { figures = JSON.parse(source.dataset.figures); } catch (e) { return; }
+    // One point is no line.
+    if (figures.at.length < 2) return;
     document.documentElement.classList.add("has-plots");
     plot("plot-rate", "Rows a second", colour("--work"), [figures.at, figures.rows_per_s], anew);
     if (figures.pending.some(function (one) { return one !== null; })) {
@@ -217,6 +228,12 @@
   }
   document.addEventListener("DOMContentLoaded", function () {
     times(document);
+    // What was said of a request is said once: not again when the page is loaded anew.
+    var here = new URL(location.href);
+    if (here.searchParams.has("said")) {
+      here.searchParams.delete("said");
+      history.replaceState(null, "", here.pathname + here.search);
+    }
     filter();
     plots(false);
     var live = document.getElementById("live");

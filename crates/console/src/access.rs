@@ -21,6 +21,12 @@ pub use identity::Access;
 pub use role::Role;
 pub(crate) use secret::Secret;
 
+/// A password that nobody has thought of, for an account that lasts as long as a show.
+pub fn drawn_password() -> corridor_pg::Result<String> {
+    // 80 random bits are short enough to be typed.
+    Ok(Secret::draw()?.as_str().chars().take(20).collect())
+}
+
 /// Who a request comes from. Handlers find it in the request's extensions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Viewer {

@@ -33,6 +33,7 @@ Examples:
   corridor demo
   corridor demo --list
   corridor demo slot
+  corridor demo --console
   corridor demo toast --remedy inline";
 
 /// `corridor demo`
@@ -60,6 +61,10 @@ pub(crate) struct Args {
     /// Leave the cluster up afterwards, with the way back open, and print its URL
     #[arg(long)]
     pub(crate) keep: bool,
+    /// With toast: also serve the console on a free port of this machine, and print its address with an account; with
+    /// --keep until Ctrl-C
+    #[arg(long)]
+    pub(crate) console: bool,
 }
 
 /// A way out of the incident.
@@ -144,6 +149,10 @@ pub(crate) async fn run(context: &Context, args: &Args) -> Result<u8> {
         );
         return Err(Fault::new(&USAGE, why));
     }
+    if args.console && !incident.has_remedies() {
+        let why = format!("--console: toast is shown there, {} is not", incident.name);
+        return Err(Fault::new(&USAGE, why));
+    }
     let rows = incident.rows(args.rows)?;
     let played = match incident.has_remedies() {
         true => toast(context, args, rows).await,
@@ -160,12 +169,20 @@ pub(crate) async fn run(context: &Context, args: &Args) -> Result<u8> {
 }
 
 async fn toast(context: &Context, args: &Args, rows: u64) -> std::result::Result<u8, Halt> {
-    let result = play::play(context, args, rows).await?;
+    let (result, console) = play::play(context, args, rows).await?;
     let output = &context.output;
     if output.is_json() {
         output.document(&result)?;
     } else {
         output.data(&report::text(&result))?;
+    }
+    if let Some(console) = console {
+        // Nobody works in the cluster that is left: what is asked for there is carried out here.
+        console.take_over()?;
+        let address = console.address();
+        output.say(&format!("the console stays until Ctrl-C: http://{address}"));
+        context.interrupt.wait().await;
+        console.leave().await;
     }
     Ok(match result.is_proven {
         true => DONE,

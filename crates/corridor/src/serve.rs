@@ -5,6 +5,7 @@
 //!
 //! - [`config`]: settings and where each came from.
 //! - [`cluster`]: what is looked at again and again, one task for each cluster.
+//! - [`beside`]: a service in a process that does something else.
 //! - [`stored`]: settings that are kept in the home cluster, which is the first one.
 //! - [`pace`]: how far the work is, over time.
 //! - [`host`]: the service as the console sees it.
@@ -14,6 +15,7 @@
 //! - [`window`]: times of the day in which something may be started.
 
 mod alert;
+pub(crate) mod beside;
 mod cluster;
 pub(crate) mod config;
 mod host;
@@ -65,6 +67,8 @@ pub(crate) struct Service {
     interrupt: Interrupt,
     /// What each cluster looked like last.
     seen: Mutex<BTreeMap<String, Arc<Seen>>>,
+    /// Between two checks of a cluster.
+    collect_every_s: u64,
 }
 
 impl Service {
@@ -80,6 +84,7 @@ impl Service {
             output: Arc::clone(output),
             interrupt: interrupt.clone(),
             seen: Mutex::default(),
+            collect_every_s: worker::COLLECT_EVERY_S,
         }
     }
 

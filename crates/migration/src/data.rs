@@ -46,8 +46,8 @@ use serde_json::Value;
 use crate::definition::{Definition, Move};
 use crate::throttle::Reason;
 
-pub use outline::steps;
 pub(crate) use guard::asked_for;
+pub use outline::steps;
 pub use run::{Call, carry_out, with_short_lease};
 
 /// The kind of these migrations.

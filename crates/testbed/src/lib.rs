@@ -5,6 +5,7 @@
 //! - [`replica`]: a hot standby that follows such a cluster.
 //! - [`traffic`]: clients that write all the time and keep a ledger of what was acknowledged.
 //! - [`faults`]: connections that are cut at the worst instant, processes that are killed.
+//! - [`browser`]: a Chromium that looks at pages as a person would.
 //! - [`toast`]: an incident to flee from: a TOAST relation whose ids run out near the counter.
 //!
 //! Everything here is real: a real server, real crashes. Nothing is mocked.
@@ -15,6 +16,7 @@
 //! **Trap:** a [`Cluster`] belongs to the process, not to a runtime: every test may have its own runtime and share
 //! one cluster. A [`tokio_postgres::Client`] belongs to the runtime that made it.
 
+pub mod browser;
 mod checkpoint;
 pub mod cluster;
 pub mod error;
@@ -30,6 +32,7 @@ mod system;
 pub mod toast;
 pub mod traffic;
 
+pub use browser::{Browser, Key};
 pub use cluster::{Auth, Cluster, ClusterOptions, Database, Mode};
 pub use error::{Error, Result};
 pub use pooler::{PoolMode, Pooler};

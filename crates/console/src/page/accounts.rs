@@ -18,6 +18,7 @@ use crate::access::{Role, Viewer};
 /// - `/accounts/{name}/role`: `csrf`, `role`
 /// - `/accounts/{name}/disabled`: `csrf`, `disabled` (`on` or `off`)
 /// - `/accounts/{name}/password`: `csrf`, `password`
+/// - `/accounts/{name}/remove`: `csrf`
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Accounts {
     /// All of them.

@@ -24,10 +24,10 @@ pub(crate) struct Chart {
     pub(crate) words: String,
 }
 
-/// The chart of a pace; `None` before there are two points.
+/// The chart of a pace; `None` before there are three points: one rate is no line.
 pub(crate) fn chart(points: &[Point]) -> Option<Chart> {
     let (first, last) = (points.first()?, points.last()?);
-    if last.at_s <= first.at_s {
+    if points.len() < 3 || last.at_s <= first.at_s {
         return None;
     }
     let at: Vec<f64> = points.iter().skip(1).map(|point| point.at_s).collect();
@@ -94,6 +94,7 @@ mod tests {
         };
         assert_eq!(chart(&[point(0.0, 5, None)]), None);
         assert_eq!(chart(&[]), None);
+        assert_eq!(chart(&[point(0.0, 5, None), point(1.0, 6, None)]), None);
         let chart = chart(&[
             point(10.0, 0, Some(1)),
             point(12.0, 100, Some(7)),

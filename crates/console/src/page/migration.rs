@@ -44,6 +44,8 @@ pub(crate) struct Asked {
     before: String,
     #[serde(default)]
     operation: String,
+    #[serde(default)]
+    said: String,
 }
 
 /// The tabs, in their order.
@@ -134,6 +136,8 @@ struct Page {
     may_act: bool,
     tabs: Vec<TabLink>,
     body: Body,
+    /// What came of what was asked for just now; empty otherwise.
+    said: &'static str,
 }
 
 #[derive(Template)]
@@ -223,6 +227,11 @@ pub(crate) async fn show(
         head: Head::of(&cluster.name, &one),
         actions: actions(&cluster.name, &one),
         may_act,
+        said: match asked.said.as_str() {
+            "done" => "Done.",
+            "left" => "It is noted. No worker has taken it yet; the next one that is free does.",
+            _ => "",
+        },
         tabs: TABS
             .iter()
             .map(|(name, title)| TabLink {

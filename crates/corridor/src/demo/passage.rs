@@ -120,11 +120,14 @@ impl Watcher for Ear {
     }
 }
 
-/// As the command line would read it, save that the environment of whoever runs the demo says nothing about this
-/// cluster's connections.
+/// The environment of whoever runs the demo says nothing about this cluster's connections.
+pub(super) fn connect_url(url: &str) -> String {
+    format!("{url}?sslmode=disable&channel_binding=disable&target_session_attrs=any")
+}
+
+/// As the command line would read it.
 fn connect_options(url: &str) -> Result<ConnectOptions> {
-    let url = format!("{url}?sslmode=disable&channel_binding=disable&target_session_attrs=any");
-    ConnectOptions::from_process(Some(&url))
+    ConnectOptions::from_process(Some(&connect_url(url)))
 }
 
 /// Carries out a `corridor move` that cuts over by itself, up to where the old table waits for `finish`. Returns the

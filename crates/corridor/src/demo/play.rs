@@ -10,7 +10,7 @@ use corridor_testbed::traffic::Traffic;
 use super::board::{Board, legend};
 use super::diagnosis::{Diagnosis, diagnose, followed, named, relieve};
 use super::figures::{Figures, Measuring, Phase};
-use super::passage::{Ear, OpenSetting, SETTINGS, carry, command, finish, words};
+use super::passage::{Ear, OpenSetting, SETTINGS, carry, command, connect_url, finish, words};
 use super::report::{BUFFERS_DOC, Document, Kept};
 use super::stage::{APPLICATION, Stage, TABLE};
 use super::verdict::{BACK_WITHIN, Evidence, is_back, judge};
@@ -19,7 +19,10 @@ use crate::command::{Context, DONE};
 use crate::fault::DEMO;
 use crate::interrupt::Interrupt;
 use crate::output::number::{grouped, millis};
+use crate::serve::beside::Beside;
 
+/// Of the console.
+const ACCOUNT: &str = "demo";
 /// Time that the application gets before it is measured: connections, plans, caches.
 const WARM_UP: Duration = Duration::from_secs(2);
 /// A quick way out is measured for half of a phase, and for so long at least.
@@ -65,8 +68,12 @@ struct Course {
     diagnosis: Option<Diagnosis>,
 }
 
-/// Plays it all.
-pub(super) async fn play(context: &Context, args: &Args, rows: u64) -> Result<Document, Halt> {
+/// What came of it, and the console when it stays.
+pub(super) async fn play(
+    context: &Context,
+    args: &Args,
+    rows: u64,
+) -> Result<(Document, Option<Beside>), Halt> {
     let started = Instant::now();
     let ear = Arc::new(Ear::default());
     let mut board = Board::start(&context.output, &ear);
@@ -81,6 +88,10 @@ pub(super) async fn play(context: &Context, args: &Args, rows: u64) -> Result<Do
         seconds: Duration::from_secs(args.seconds),
         rows,
         way: args.remedy,
+    };
+    let console = match args.console {
+        true => Some(company.console().await?),
+        false => None,
     };
     let mut document = match company.all(args).await {
         Err(Halt::Fault(fault)) if args.keep => {
@@ -97,10 +108,27 @@ pub(super) async fn play(context: &Context, args: &Args, rows: u64) -> Result<Do
         other => other?,
     };
     document.elapsed_ms = elapsed_ms(started);
-    Ok(document)
+    match console {
+        Some(console) if !args.keep => {
+            console.leave().await;
+            Ok((document, None))
+        }
+        console => Ok((document, console)),
+    }
 }
 
 impl Company<'_> {
+    /// The console over the cluster, and how to come in.
+    async fn console(&mut self) -> Result<Beside, Halt> {
+        let connect = connect_url(&self.stage.url());
+        let console = Beside::start(self.interrupt, &connect).await?;
+        let password = console.invite(ACCOUNT).await?;
+        let address = console.address();
+        self.board
+            .note(&format!("console: http://{address} {ACCOUNT} / {password}"));
+        Ok(console)
+    }
+
     async fn all(&mut self, args: &Args) -> Result<Document, Halt> {
         let run = self.prepare(args).await?;
         let traffic = self.stage.open().await?;

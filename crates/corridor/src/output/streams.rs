@@ -19,6 +19,8 @@ use crate::fault::OUTPUT;
 pub(crate) struct Output {
     is_json: bool,
     is_quiet: bool,
+    /// Nothing is said at all.
+    is_mute: bool,
     is_reader_gone: AtomicBool,
     /// What moves on the terminal, and has to make room for every other line.
     bar: Mutex<Option<ProgressBar>>,
@@ -30,6 +32,18 @@ impl Output {
         Output {
             is_json: global.json,
             is_quiet: global.quiet,
+            is_mute: false,
+            is_reader_gone: AtomicBool::new(false),
+            bar: Mutex::new(None),
+        }
+    }
+
+    /// One that says nothing to stderr: for a part of a process whose story another part tells.
+    pub(crate) fn mute() -> Self {
+        Output {
+            is_json: false,
+            is_quiet: true,
+            is_mute: true,
             is_reader_gone: AtomicBool::new(false),
             bar: Mutex::new(None),
         }
@@ -135,6 +149,9 @@ impl Output {
 
     /// Writes a line to stderr in any case.
     pub(crate) fn say(&self, text: &str) {
+        if self.is_mute {
+            return;
+        }
         // Nobody is left to be told when stderr fails.
         let _ = self.beside_bar(|| {
             let mut err = anstream::stderr().lock();

@@ -331,6 +331,9 @@ impl Watch {
         self.asked
             .retain(|id, _| unworked.iter().any(|one| one.request.id == *id));
         self.wished = unworked.iter().map(|one| one.name.to_string()).collect();
+        if config.workers == 0 {
+            return Ok(());
+        }
         for one in unworked {
             let id = one.request.id;
             let is_resting = self

@@ -158,7 +158,7 @@ impl Sources {
         })
     }
 
-    #[cfg(test)]
+    /// From a text, and from an environment that is not this process's.
     pub(crate) fn of(path: &str, text: &str, environment: BTreeMap<String, String>, flags: Flags) -> Sources {
         Sources {
             path: path.into(),
@@ -449,7 +449,7 @@ fn build(values: &BTreeMap<&str, (String, Origin)>, clusters: Vec<Cluster>) -> R
         is_auto_start: switch("auto_start")?,
         is_auto_rollback: switch("auto_rollback")?,
         windows,
-        workers: number("workers", 1, 64)? as usize,
+        workers: number("workers", 0, 64)? as usize,
         retries: number("retries", 0, 100)? as u32,
         is_collecting: switch("collect")?,
         webhook: address("alerts.webhook")?,

@@ -25,7 +25,7 @@ use crate::output::migration::Ear;
 /// How long a worker may take for its checkpoint when the service leaves; its lease runs out by itself.
 const FAREWELL: Duration = Duration::from_secs(60);
 /// Time between two checks of the collector, as of `corridor watch`.
-const COLLECT_EVERY_S: u64 = 60;
+pub(super) const COLLECT_EVERY_S: u64 = 60;
 /// Figures are kept as measured for so long, as of `corridor watch`.
 const RETENTION_HOURS: u64 = 48;
 
@@ -188,7 +188,7 @@ async fn carry(context: &Context, job: &Job, prefix: &str, app_version: Option<V
 /// Keeps the history of a cluster, as `corridor watch` does; one collector at a time, wherever it runs.
 pub(super) fn collect(service: &Service, interrupt: &Interrupt, cluster: &Cluster) -> Collecting {
     let context = service.context(cluster.database.clone(), interrupt);
-    let name = cluster.name.clone();
+    let (name, every_s) = (cluster.name.clone(), service.collect_every_s);
     let (reports, own) = (Arc::clone(&service.reports), cluster.name.clone());
     let listener = move |report: Option<Report>| {
         let mut all = reports.lock().unwrap_or_else(PoisonError::into_inner);
@@ -201,7 +201,7 @@ pub(super) fn collect(service: &Service, interrupt: &Interrupt, cluster: &Cluste
         &format!("collect {}", cluster.name),
         async move |context: Context| {
             let args = args::Watch {
-                interval: COLLECT_EVERY_S,
+                interval: every_s,
                 retention: RETENTION_HOURS,
                 once: false,
                 webhook: None,
@@ -214,7 +214,7 @@ pub(super) fn collect(service: &Service, interrupt: &Interrupt, cluster: &Cluste
                     Ok(_) => return Ended::well(None),
                     Err(fault) => {
                         context.output.say(&format!("{name}: collecting: {fault}"));
-                        let pause = tokio::time::sleep(Duration::from_secs(COLLECT_EVERY_S));
+                        let pause = tokio::time::sleep(Duration::from_secs(every_s));
                         if context.interrupt.or(pause).await.is_none() {
                             return Ended::well(None);
                         }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, dead_code)] // a test that cannot go on says so by panicking; the driver is shared
 
+mod console;
 #[path = "../it/driver.rs"]
 mod driver;
 mod incident;

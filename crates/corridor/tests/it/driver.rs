@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use corridor_testbed::{Cluster, Database};
 use serde_json::Value;
+use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
 
 /// Longer than any command here takes on a busy machine; a hang must fail, not stop everything.
@@ -62,6 +63,16 @@ impl Corridor {
 
     pub(crate) async fn run(self) -> Run {
         end(self.start()).await
+    }
+
+    /// With something on its standard input.
+    pub(crate) async fn run_reading(mut self, text: &str) -> Run {
+        self.command.stdin(Stdio::piped());
+        let mut child = self.start();
+        let mut input = child.stdin.take().unwrap();
+        input.write_all(text.as_bytes()).await.unwrap();
+        drop(input);
+        end(child).await
     }
 }
 

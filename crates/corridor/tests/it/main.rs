@@ -5,6 +5,7 @@
 
 mod checking;
 mod collecting;
+mod console;
 mod desk;
 mod driver;
 mod dump;

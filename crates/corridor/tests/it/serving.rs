@@ -126,10 +126,12 @@ impl Service {
 }
 
 impl Desk {
+    /// What stands behind a line `# behind` comes behind this desk's cluster, which is the first one.
     pub(crate) fn config(&self, more: &str) -> String {
         let path = self.dir.join("corridor.toml");
+        let (more, behind) = more.split_once("# behind\n").unwrap_or((more, ""));
         let text = format!(
-            "{more}\n[[clusters]]\nname = \"main\"\ndatabase = \"{}\"\n",
+            "{more}\n[[clusters]]\nname = \"main\"\ndatabase = \"{}\"\n{behind}",
             self.database.url
         );
         std::fs::write(&path, text).unwrap();

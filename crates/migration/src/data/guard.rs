@@ -8,12 +8,12 @@ use corridor_pg::{Fault, FaultContext, Isolation, Result};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::{DataPlan, News};
 use super::deck::Deck;
 use super::fault::{IRREVERSIBLE, NOT_FOR_THIS_KIND};
 use super::operation::{irreversible, not_passed};
 use super::question::{Answer, ask};
 use super::seat::Seat;
+use super::{DataPlan, News};
 use crate::definition::Definition;
 use crate::fault::VERB_REFUSED;
 use crate::operation::OperationState;

@@ -12,6 +12,7 @@ use super::question::ask;
 use super::shelf::Standing;
 use crate::definition::versions::{Place, VersionRange};
 use crate::definition::{Check, Definition};
+use crate::state::State;
 
 /// Whether the migration is needed here.
 pub async fn is_required(session: &mut Session, definition: &Definition) -> Result<Answer> {
@@ -174,4 +175,38 @@ mod tests {
         assert_eq!(version_of("15"), Some(Version::new(15, 0, 0)));
         assert_eq!(version_of("unpackaged"), Some(Version::new(0, 0, 0)));
     }
+}
+
+/// Whether nothing of `names` and of what they depend on is still to be done: each is done, or has not begun and is not needed here.
+/// What is not needed changes nothing, so nobody has to wait for it.
+pub(super) async fn is_nothing_due(
+    session: &mut Session,
+    names: &[String],
+    standings: &[Standing],
+) -> Result<bool> {
+    let mut open: Vec<String> = names.to_vec();
+    let mut seen = std::collections::BTreeSet::new();
+    while let Some(name) = open.pop() {
+        if !seen.insert(name.clone()) {
+            continue;
+        }
+        let Some(standing) = standings.iter().find(|one| one.name.as_str() == name) else {
+            return Ok(false);
+        };
+        if standing.is_done() {
+            continue;
+        }
+        if standing.state != State::Planned {
+            return Ok(false);
+        }
+        let bound = super::shelf::bind(&standing.plan, &std::collections::BTreeMap::new());
+        let definition = bound
+            .as_ref()
+            .map_or(&standing.plan.definition, |plan| plan.worked());
+        if is_required(session, definition).await? != Answer::No {
+            return Ok(false);
+        }
+        open.extend(definition.depends_on.iter().cloned());
+    }
+    Ok(true)
 }

@@ -13,7 +13,7 @@ use tokio_postgres::Transaction;
 use super::course::{Ending, Worker};
 use super::deck::Deck;
 use super::fault::{NOT_FOR_THIS_KIND, NOT_PLANNED};
-use super::readiness::{Answer, is_required, obstacles};
+use super::readiness::{Answer, is_nothing_due, is_required, obstacles};
 use super::vigil::{Roster, Vigil};
 use super::{DataPlan, Listener, Mover, News, guard, shelf};
 use crate::definition::fault::PARAMETER_UNFIT;
@@ -300,12 +300,7 @@ async fn start(
     let definition = bound.worked().clone();
     let standings = shelf::standings(&**session).await?;
     let required = is_required(session, &definition).await?;
-    let is_ready = definition.depends_on.iter().all(|name| {
-        standings
-            .iter()
-            .any(|standing| standing.name.as_str() == name && standing.is_done())
-    });
-    if required == Answer::No && is_ready {
+    if required == Answer::No && is_nothing_due(session, &definition.depends_on, &standings).await? {
         let tx = session.begin(Isolation::ReadCommitted).await?;
         lease.fence().hold(&tx).await?;
         if !call.is_open(&tx).await? {

@@ -242,14 +242,16 @@ async fn custom(session: &Session, query: Option<&str>) -> Read {
     let Some(query) = query else {
         return Ok(absent("throttle.custom.query is not set"));
     };
-    let measured = probe(session, query).await.map_err(|fault| match fault.sqlstate() {
-        // The server's words on data and of `raise` hold values of rows, and these words are shown to everybody who may look.
-        Some(state) if state.starts_with("22") || state.starts_with("P0") => {
-            let why = format!("throttle.custom.query: it fails with SQLSTATE {state}");
-            Fault::new(&crate::fault::BAD_SETTING, why)
-        }
-        _ => fault,
-    });
+    let measured = probe(session, query)
+        .await
+        .map_err(|fault| match fault.sqlstate() {
+            // The server's words on data and of `raise` hold values of rows, and these words are shown to everybody who may look.
+            Some(state) if state.starts_with("22") || state.starts_with("P0") => {
+                let why = format!("throttle.custom.query: it fails with SQLSTATE {state}");
+                Fault::new(&crate::fault::BAD_SETTING, why)
+            }
+            _ => fault,
+        });
     measured.map(|figure| Reading::Measured { figure })
 }
 

@@ -191,8 +191,11 @@ fn errors(one: &One) -> Vec<(String, String)> {
         .iter()
         .filter_map(|operation| Some((operation.name.clone(), operation.error.clone()?)))
         .collect();
+    let is_any = !errors.is_empty();
+    // What the state says already is not said twice.
+    errors.retain(|(_, error)| !one.status.words.contains(error.as_str()));
     let text = |key: &str| one.status.state_detail.get(key).and_then(Value::as_str);
-    if one.status.state == StateName::Failed && errors.is_empty() {
+    if one.status.state == StateName::Failed && !is_any {
         let (code, detail) = (text("code").unwrap_or(""), text("detail").unwrap_or(""));
         errors.push((code.to_owned(), detail.to_owned()));
     }

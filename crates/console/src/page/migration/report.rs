@@ -59,10 +59,10 @@ fn one(verification: &Verification) -> Verdict {
         ("ranges", count(report.ranges)),
         ("digest of the source", report.source_digest.clone()),
         ("digest of the target", report.target_digest.clone()),
-        ("how", report.digest_method.clone()),
         ("keys that were being written", count(report.pending_keys)),
         ("keys that differed", count(report.differing_keys)),
         ("keys that were repaired", count(report.repaired_keys)),
+        ("how", report.digest_method.clone()),
     ];
     verdict.figures.retain(|(_, text)| !text.is_empty());
     verdict.differences = report

@@ -56,7 +56,10 @@ fn each_migration_has_its_tab() {
     );
     assert_eq!(of(&failed(""), Some(">=1.41.0")), "running");
     assert_eq!(of(&MigrationState::Stopped, None), "done");
-    assert_eq!(tab(&MigrationState::RolledBack, true, None, None).as_str(), "needed");
+    assert_eq!(
+        tab(&MigrationState::RolledBack, true, None, None).as_str(),
+        "needed"
+    );
     // Nobody has said which version runs.
     assert_eq!(tab(&planned, false, Some(">=1.41.0"), None).as_str(), "needed");
 }

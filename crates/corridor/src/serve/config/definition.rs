@@ -62,7 +62,7 @@ pub(super) const DEFINITIONS: &[Definition] = &[
     open(
         "workers",
         "4",
-        "Migrations of one cluster that this service works at a time.",
+        "Migrations of one cluster that this service works at a time. 0: it shows and keeps the history, and works none.",
     ),
     open(
         "retries",
