@@ -168,7 +168,10 @@ mod tests {
     fn a_code_that_is_not_there_gets_suggestions() {
         for (text, detail) in [
             ("mob-18", "\"mob-18\"; did you mean MOV-018?"),
-            ("CLI-099", "\"CLI-099\""),
+            (
+                "CLI-099",
+                "\"CLI-099\"; did you mean CLI-001, CLI-002 or CLI-003?",
+            ),
             ("elephant", "\"elephant\""),
             ("", "\"\""),
         ] {
@@ -186,8 +189,9 @@ mod tests {
             for text in [code.title, code.hint, code.page] {
                 assert!(text.len() > 10 && text.trim() == text, "{}: {text:?}", code.id);
             }
+            // A sentence, or the example behind it.
             assert!(
-                code.page.ends_with('.') && code.hint.ends_with(['.', '…', ')']),
+                code.page.ends_with(['.', '`']) && code.hint.ends_with(['.', '…', ')']),
                 "{}",
                 code.id
             );

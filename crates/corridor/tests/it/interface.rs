@@ -40,7 +40,7 @@ async fn a_whole_life_is_asked_for_over_http() {
     assert_eq!(service.post(path, &ttl).await.0, 200);
     // What cannot be is refused before anything is written.
     let (status, refused) = service.ask("0001_say", "start", &json!({})).await;
-    assert!(status >= 400 && status < 500, "{refused}");
+    assert!((400..500).contains(&status), "{refused}");
     assert!(
         refused["error"]["detail"].as_str().unwrap().contains("what"),
         "{refused}"
@@ -177,7 +177,7 @@ async fn a_setting_is_changed_over_http() {
         let (status, said) = service
             .post(&format!("/api/settings/{key}"), &json!({ "value": value }))
             .await;
-        assert!(status >= 400 && status < 500, "{key}: {said}");
+        assert!((400..500).contains(&status), "{key}: {said}");
     }
     assert_eq!(service.post("/api/settings/workers", &json!({})).await.0, 200);
     service.until_said("setting workers: 7 is now 4").await;

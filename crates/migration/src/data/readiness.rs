@@ -157,26 +157,6 @@ async fn unmet(session: &mut Session, definition: &Definition) -> Result<Vec<Str
     Ok(unmet)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_candidate_can_run_what_its_release_can() {
-        let can_run = |version: &str| super::can_run(">=1.33.0, <1.42.0", &Version::parse(version).unwrap());
-        assert!(can_run("1.33.0-rc.1") && can_run("1.41.9") && can_run("1.40.0-rc.1"));
-        assert!(!can_run("1.32.9") && !can_run("1.42.0-rc.1") && !can_run("1.42.0"));
-    }
-
-    #[test]
-    fn versions_of_extensions_are_read_as_they_are_written() {
-        assert_eq!(version_of("1.5"), Some(Version::new(1, 5, 0)));
-        assert_eq!(version_of("3.4.2dev"), Some(Version::new(3, 4, 2)));
-        assert_eq!(version_of("15"), Some(Version::new(15, 0, 0)));
-        assert_eq!(version_of("unpackaged"), Some(Version::new(0, 0, 0)));
-    }
-}
-
 /// Whether nothing of `names` and of what they depend on is still to be done: each is done, or has not begun and is not needed here.
 /// What is not needed changes nothing, so nobody has to wait for it.
 pub(super) async fn is_nothing_due(
@@ -209,4 +189,24 @@ pub(super) async fn is_nothing_due(
         open.extend(definition.depends_on.iter().cloned());
     }
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_candidate_can_run_what_its_release_can() {
+        let can_run = |version: &str| super::can_run(">=1.33.0, <1.42.0", &Version::parse(version).unwrap());
+        assert!(can_run("1.33.0-rc.1") && can_run("1.41.9") && can_run("1.40.0-rc.1"));
+        assert!(!can_run("1.32.9") && !can_run("1.42.0-rc.1") && !can_run("1.42.0"));
+    }
+
+    #[test]
+    fn versions_of_extensions_are_read_as_they_are_written() {
+        assert_eq!(version_of("1.5"), Some(Version::new(1, 5, 0)));
+        assert_eq!(version_of("3.4.2dev"), Some(Version::new(3, 4, 2)));
+        assert_eq!(version_of("15"), Some(Version::new(15, 0, 0)));
+        assert_eq!(version_of("unpackaged"), Some(Version::new(0, 0, 0)));
+    }
 }

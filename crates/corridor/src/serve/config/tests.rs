@@ -62,7 +62,7 @@ fn each_value_knows_where_it_came_from_and_the_nearest_wins() {
 fn what_makes_no_sense_is_refused_and_says_where_it_stands() {
     for (text, wanted) in [
         ("worker = 7", "there is no setting worker; did you mean"),
-        ("workers = 0", "a number from 1 to 64"),
+        ("workers = 65", "a number from 0 to 64"),
         ("workers = [1]", "cannot be array"),
         ("auto_start = \"maybe\"", "true or false"),
         ("windows = [\"25:00-26:00\"]", "25:00"),

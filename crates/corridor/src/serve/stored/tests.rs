@@ -35,7 +35,7 @@ async fn a_setting_is_changed_checked_written_down_and_taken_back() {
         .unwrap();
     for (sources, key, value, wanted) in [
         (sources(&[]), "worker", Some("9"), "did you mean"),
-        (sources(&[]), "workers", Some("many"), "a number from 1 to 64"),
+        (sources(&[]), "workers", Some("many"), "a number from 0 to 64"),
         (
             sources(&[]),
             "listen",

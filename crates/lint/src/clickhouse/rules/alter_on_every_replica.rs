@@ -33,8 +33,7 @@ Not found:
 
 ```sql
 create table if not exists hits_copy (id UInt64) engine = ReplicatedMergeTree order by id;
-```
-"#
+```"#
 }
 
 pub(crate) fn check(case: &Case<'_, '_>, out: &mut Vec<Finding>) {

@@ -26,8 +26,7 @@ Not found:
 
 ```sql
 alter table hits modify column url String codec(ZSTD(3)), modify column at DateTime codec(Delta, ZSTD);
-```
-"#
+```"#
 }
 
 const GENERAL: &[&str] = &["LZ4", "LZ4HC", "ZSTD", "DEFLATE_QPL", "ZSTD_QAT"];

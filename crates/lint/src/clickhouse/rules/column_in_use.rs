@@ -27,8 +27,7 @@ Not found:
 
 ```sql
 alter table hits add column if not exists tier String;
-```
-"#
+```"#
 }
 
 /// Views and dictionaries that use the column, as far as they are known.

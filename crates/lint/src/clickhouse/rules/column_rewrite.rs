@@ -34,8 +34,7 @@ Not found:
 
 ```sql
 alter table hits modify column plan String codec(ZSTD(3));
-```
-"#
+```"#
 }
 
 pub(crate) fn check(case: &Case<'_, '_>, out: &mut Vec<Finding>) {

@@ -27,8 +27,7 @@ Not found:
 ```sql
 rename table hits to hits_dropped_20261130;
 drop view if exists hits_by_day;
-```
-"#
+```"#
 }
 
 const DEFAULT_LIMIT_BYTES: u64 = 50_000_000_000;

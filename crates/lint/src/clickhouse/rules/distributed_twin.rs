@@ -27,8 +27,7 @@ Not found:
 ```sql
 alter table sharded_hits add column if not exists plan String;
 alter table hits add column if not exists plan String;
-```
-"#
+```"#
 }
 
 /// What happens to a column.

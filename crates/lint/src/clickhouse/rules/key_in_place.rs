@@ -27,8 +27,7 @@ Not found:
 ```sql
 create table if not exists hits_new (id UInt64, at DateTime) engine = MergeTree partition by toYYYYMMDD(at) order by id;
 exchange tables hits_new and hits;
-```
-"#
+```"#
 }
 
 pub(crate) fn check(case: &Case<'_, '_>, out: &mut Vec<Finding>) {

@@ -25,8 +25,7 @@ Not found:
 ```sql
 alter table hits modify ttl created_at + interval 1 year settings materialize_ttl_after_modify = 0;
 alter table hits materialize column plan in partition 202601;
-```
-"#
+```"#
 }
 
 pub(crate) fn check(case: &Case<'_, '_>, out: &mut Vec<Finding>) {

@@ -25,8 +25,7 @@ Not found:
 
 ```sql
 alter table hits update seen_at = '2026-11-30 12:00:00' in partition 202601 where id = 1;
-```
-"#
+```"#
 }
 
 /// Lower case. From the server's own list of functions that are not deterministic, with those that ask other tables.

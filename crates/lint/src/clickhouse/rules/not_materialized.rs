@@ -24,8 +24,7 @@ Not found:
 ```sql
 alter table hits add index if not exists by_url url type bloom_filter granularity 4;
 alter table hits materialize index by_url in partition 202601;
-```
-"#
+```"#
 }
 
 pub(crate) fn check(case: &Case<'_, '_>, out: &mut Vec<Finding>) {

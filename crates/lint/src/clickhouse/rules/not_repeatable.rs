@@ -25,8 +25,7 @@ Not found:
 
 ```sql
 alter table hits add column if not exists plan String;
-```
-"#
+```"#
 }
 
 const WHY: &str = "Schema changes are not in a transaction: after a failure the first statements stay, and a second try stumbles over them.";

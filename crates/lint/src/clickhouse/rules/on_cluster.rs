@@ -31,8 +31,7 @@ Not found:
 
 ```sql
 create table if not exists hits (id UInt64) engine = MergeTree order by id;
-```
-"#
+```"#
 }
 
 const WHY: &str = "Without ON CLUSTER a statement changes one node; with it, it is queued for every node, once for each time it is sent.";

@@ -24,8 +24,7 @@ Not found:
 
 ```sql
 alter table hits add column if not exists region String, modify order by (team_id, created_at, region);
-```
-"#
+```"#
 }
 
 pub(crate) fn check(case: &Case<'_, '_>, out: &mut Vec<Finding>) {

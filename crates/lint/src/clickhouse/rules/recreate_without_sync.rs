@@ -29,8 +29,7 @@ Not found:
 drop table if exists hits sync;
 create table if not exists hits (id UInt64)
 engine = ReplicatedMergeTree('/clickhouse/tables/{shard}/hits', '{replica}') order by id;
-```
-"#
+```"#
 }
 
 pub(crate) fn check(case: &Case<'_, '_>, out: &mut Vec<Finding>) {

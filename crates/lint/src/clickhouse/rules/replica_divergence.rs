@@ -26,8 +26,7 @@ Not found:
 
 ```sql
 create table if not exists hits on cluster main (id UInt64) engine = ReplicatedMergeTree order by id;
-```
-"#
+```"#
 }
 
 pub(crate) fn check(case: &Case<'_, '_>, out: &mut Vec<Finding>) {

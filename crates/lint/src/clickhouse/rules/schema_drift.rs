@@ -37,8 +37,7 @@ Not found:
 
 ```sql
 alter table visits add column if not exists plan String;
-```
-"#
+```"#
 }
 
 pub(crate) fn check(case: &Case<'_, '_>, out: &mut Vec<Finding>) {

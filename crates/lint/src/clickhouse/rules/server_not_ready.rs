@@ -33,8 +33,7 @@ Not found:
 
 ```sql
 alter table visits add column if not exists plan String;
-```
-"#
+```"#
 }
 
 /// The table that a statement works on.

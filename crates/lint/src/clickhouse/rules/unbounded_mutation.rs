@@ -24,8 +24,7 @@ Not found:
 
 ```sql
 alter table hits delete in partition 202601 where team_id = 2;
-```
-"#
+```"#
 }
 
 pub(crate) fn check(case: &Case<'_, '_>, out: &mut Vec<Finding>) {

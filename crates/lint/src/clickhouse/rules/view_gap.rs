@@ -26,8 +26,7 @@ Not found:
 
 ```sql
 alter table hits_by_day_mv modify query select toDate(at) as day, count() as n from hits group by day;
-```
-"#
+```"#
 }
 
 /// Kafka and what is like it: rows are read once.

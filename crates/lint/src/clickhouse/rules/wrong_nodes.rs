@@ -36,8 +36,7 @@ Not found:
 create table if not exists sharded_hits on cluster data (id UInt64) engine = ReplicatedMergeTree order by id;
 create table if not exists hits on cluster data (id UInt64) engine = Distributed('data', 'default', 'sharded_hits');
 create table if not exists hits on cluster coordinators (id UInt64) engine = Distributed('data', 'default', 'sharded_hits');
-```
-"#
+```"#
 }
 
 /// The role of the nodes that a statement reaches.
