@@ -22,6 +22,7 @@ select
     o.operations_done,
     o.position,
     o.error,
+    o.noted,
     p.rows as pace_rows,
     p.pending,
     a.query_id,
@@ -41,7 +42,8 @@ cross join lateral (
         count(*) as operations,
         count(*) filter (where o.state = 'done') as operations_done,
         max(o.position) filter (where o.name = m.current_operation) as position,
-        max(o.error) filter (where o.state = 'failed') as error
+        max(o.error) filter (where o.state = 'failed') as error,
+        max(o.progress::text) filter (where o.name = m.current_operation) as noted
     from corridor.operation o
     where o.migration_id = m.id
 ) o

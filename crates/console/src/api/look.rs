@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Extension, Path, Query, State};
+use axum::extract::{Extension, FromRequestParts, Path, Query, State};
+use axum::http::request::Parts;
 use corridor_migration::data::census;
 use corridor_migration::{Name, gate, schema, status, store};
 use corridor_pg::{Fault, Result};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::access::Viewer;
@@ -19,6 +21,19 @@ use crate::host::Seen;
 use crate::read::audit;
 use crate::refusal::Refusal;
 use crate::{Console, act};
+
+/// What stands behind the question mark, or the documented fault.
+pub(super) struct Asked<T>(T);
+
+impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> std::result::Result<Self, Refusal> {
+        let read = Query::<T>::try_from_uri(&parts.uri);
+        let asked = read.map_err(|error| Fault::new(&BAD_REQUEST, error.body_text()))?;
+        Ok(Asked(asked.0))
+    }
+}
 
 /// Entries of a journal or of the audit in one answer.
 const ENTRIES_MAX: u32 = 1_000;
@@ -100,7 +115,7 @@ pub(super) struct Part {
 pub(super) async fn journal(
     State(console): State<Arc<Console>>,
     Path((cluster, name)): Path<(String, String)>,
-    Query(part): Query<Part>,
+    Asked(part): Asked<Part>,
 ) -> Answer {
     let (session, name) = session_for(&console, &cluster, &name).await?;
     let limit = part.limit.unwrap_or(ENTRIES_MAX).min(ENTRIES_MAX);
@@ -128,7 +143,7 @@ pub(super) async fn settings(State(console): State<Arc<Console>>) -> Json<Value>
     Json(json!({ "version": 1, "settings": settings }))
 }
 
-pub(super) async fn audit(State(console): State<Arc<Console>>, Query(part): Query<Part>) -> Answer {
+pub(super) async fn audit(State(console): State<Arc<Console>>, Asked(part): Asked<Part>) -> Answer {
     let session = console.home.session(&*console.host).await?;
     let limit = i64::from(part.limit.unwrap_or(100).min(ENTRIES_MAX));
     let entries = within(audit::entries(&**session, part.before.unwrap_or(i64::MAX), limit)).await?;
@@ -144,7 +159,7 @@ pub(super) struct Question {
 }
 
 /// The gate of one cluster; of all, when none is named: open when each is.
-pub(super) async fn gate(State(console): State<Arc<Console>>, Query(question): Query<Question>) -> Answer {
+pub(super) async fn gate(State(console): State<Arc<Console>>, Asked(question): Asked<Question>) -> Answer {
     let read = corridor_migration::definition::versions::app_version;
     let Some(version) = &question.app_version else {
         let why = "app_version is missing: /api/gate?app_version=1.42.0";
@@ -162,11 +177,18 @@ pub(super) async fn gate(State(console): State<Arc<Console>>, Query(question): Q
         {
             continue;
         }
-        let mut session = visit(&console, &cluster, "-").await?;
-        let entries = census::entries(&census::rows(&mut session).await?);
-        let gate = gate::judge(&version, installed.as_ref(), &entries);
-        is_open &= gate.is_open;
-        gates.insert(cluster.name, gate);
+        // A cluster that is away may have something in the way: the gate is closed, and says why.
+        let asked = within(async {
+            let mut session = visit(&console, &cluster, "-").await?;
+            let entries = census::entries(&census::rows(&mut session).await?);
+            Ok(gate::judge(&version, installed.as_ref(), &entries))
+        });
+        let (document, is_its_open) = match asked.await {
+            Ok(gate) => (json!(gate), gate.is_open),
+            Err(fault) => (crate::refusal::document(&fault), false),
+        };
+        is_open &= is_its_open;
+        gates.insert(cluster.name, document);
     }
     if gates.is_empty() {
         return Err(Fault::new(&NO_SUCH_CLUSTER, question.cluster.unwrap_or_default()).into());

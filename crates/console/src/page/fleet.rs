@@ -268,6 +268,7 @@ pub(super) fn known(row: &Row) -> Known<'_> {
         current: row.position.zip(row.current_operation.as_deref()),
         said: if row.is_worker_alive { &row.rows } else { &NOTHING },
         rows: row.pace_rows,
+        noted: &row.noted,
     }
 }
 

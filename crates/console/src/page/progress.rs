@@ -27,6 +27,8 @@ pub(crate) struct Known<'a> {
     pub(crate) said: &'a Value,
     /// Rows so far, by another source.
     pub(crate) rows: Option<i64>,
+    /// What the current operation has last written down of itself.
+    pub(crate) noted: &'a Value,
 }
 
 /// How far it is. A planned one is at 0, a finished one at the end; one that was taken back has no progress to speak of.
@@ -76,15 +78,28 @@ fn current(known: &Known<'_>) -> (f64, String) {
             (share, text)
         }
         None => {
-            let words = known.rows.filter(|rows| *rows > 0);
-            (
-                0.0,
-                words.map_or(String::new(), |rows| {
-                    format!("{} rows so far", grouped(rows.unsigned_abs()))
-                }),
-            )
+            let rows = known.rows.filter(|rows| *rows > 0);
+            let mut words = rows.map_or(String::new(), |rows| {
+                format!("{} rows so far", grouped(rows.unsigned_abs()))
+            });
+            let Some((done, of)) = items(known.noted) else {
+                return (0.0, words);
+            };
+            let values = format!("{} of {} values", grouped(done), grouped(of));
+            words = match words.as_str() {
+                "" => values,
+                rows => format!("{values}, {rows}"),
+            };
+            ((done as f64 / of as f64).min(0.999), words)
         }
     }
+}
+
+/// How many values of its list a backfill has done; one without a list says nothing of how far it is.
+fn items(noted: &Value) -> Option<(u64, u64)> {
+    let number = |key: &str| noted.get(key).and_then(Value::as_u64);
+    let of = number("items").filter(|of| *of > 1)?;
+    Some((number("items_done")?, of))
 }
 
 /// What a worker last said about the rows of the operation that runs: rows, of how many, a second.
@@ -116,6 +131,7 @@ mod tests {
             current: Some((2, "copy")),
             said: &said,
             rows: None,
+            noted: &Value::Null,
         };
         insta::assert_debug_snapshot!(progress(&known), @r#"
         Progress {
@@ -138,6 +154,13 @@ mod tests {
             rows: "1,200 rows so far",
         }
         "#);
+        let noted = json!({ "rows": 1_200, "items": 30, "items_done": 15 });
+        let listed = progress(&Known {
+            noted: &noted,
+            ..index
+        });
+        assert_eq!(listed.permille, 313);
+        assert_eq!(listed.rows, "15 of 30 values, 1,200 rows so far");
         let planned = Known {
             state: &State::Planned,
             done: 0,

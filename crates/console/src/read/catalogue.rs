@@ -38,6 +38,8 @@ pub(crate) struct Row {
     /// The place of the current operation, from 1.
     pub(crate) position: Option<i32>,
     pub(crate) error: Option<String>,
+    /// What the current operation has last written down of itself.
+    pub(crate) noted: Value,
     /// Rows so far, by the newest entry of its pace.
     pub(crate) pace_rows: Option<i64>,
     /// Changes that wait in the log.
@@ -79,6 +81,7 @@ pub(crate) async fn read(session: &mut Session) -> Result<Vec<Row>> {
                 operations_done: row.get("operations_done"),
                 position: row.get("position"),
                 error: row.get("error"),
+                noted: json(row.get("noted")),
                 pace_rows: row.get("pace_rows"),
                 pending: row.get("pending"),
                 query_id: row.get("query_id"),

@@ -1,13 +1,16 @@
 //! Who may do what, at every address: nobody, a viewer, an operator, an admin; with a forged form; with a token; behind a proxy.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use corridor_console::access::account::{self, Change};
 use corridor_console::access::{Access, Role};
 use corridor_console::route::{self, Kind};
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::house::{Ask, House, PASSWORD, Who, options};
+use crate::stage::Stage;
 
 /// An address with something in its places that does no harm when it is let through.
 fn filled(path: &str) -> String {
@@ -123,6 +126,46 @@ async fn streams_want_a_sign_in_and_signing_out_everywhere_ends_the_others() {
     assert_eq!(house.send(&form).await.status, 303);
     assert_eq!(house.get("/account", &here).await.status, 200);
     assert_eq!(house.get("/account", &there).await.status, 303);
+}
+
+/// Whoever may not look any more hears no more either.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_ends_with_its_account() {
+    let stage = Stage::new("access_stream_ends").await;
+    let mut open = stage.as_viewer().await.open("/live").await;
+    open.until("event: fleet").await;
+    let mut session = stage.session().await;
+    account::change(&mut session, "vera", &Change::Removed, "test")
+        .await
+        .unwrap();
+    assert!(open.ends_within(Duration::from_secs(20)).await, "it still tells");
+}
+
+/// Somebody who opens connections and says nothing takes no place from those who come from elsewhere.
+#[tokio::test(flavor = "multi_thread")]
+async fn silent_connections_lock_nobody_else_out() {
+    let house = House::new("access_silent").await;
+    let mut silent = Vec::new();
+    for _ in 0..400 {
+        silent.push(tokio::net::TcpStream::connect(&house.address).await.unwrap());
+    }
+    // From another address of this machine.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    let mut stream = socket.connect(house.address.parse().unwrap()).await.unwrap();
+    stream
+        .write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        .await
+        .unwrap();
+    let mut answer = String::new();
+    let read = tokio::time::timeout(Duration::from_secs(10), stream.read_to_string(&mut answer));
+    read.await.expect("it is answered").unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    // And the silent ones are let go after half a minute.
+    let mut first = silent.remove(0);
+    let mut nothing = [0; 1];
+    let read = tokio::time::timeout(Duration::from_secs(60), first.read(&mut nothing));
+    assert!(matches!(read.await.expect("it is closed"), Ok(0) | Err(_)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

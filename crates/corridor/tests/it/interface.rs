@@ -71,6 +71,17 @@ async fn a_whole_life_is_asked_for_over_http() {
         .await;
     desk.until_state("0001_say", "rolled_back").await;
     assert_eq!(desk.figure("select count(*) from done").await, 0);
+    // A start that is refused leaves nothing behind that somebody could begin later, with other parameters.
+    let one = service.json("/api/clusters/main/migrations/0001_say").await;
+    let allowed = one["migration"]["allowed"].to_string();
+    assert!(
+        allowed.contains("start") && !allowed.contains("rollback"),
+        "{allowed}"
+    );
+    let (status, refused) = service.ask("0001_say", "start", &json!({})).await;
+    assert!((400..500).contains(&status), "{refused}");
+    assert_eq!(desk.state("0001_say").await, "rolled_back");
+    assert_eq!(desk.figure("select count(*) from corridor.migration").await, 1);
     // Anew, under the same name.
     desk.client
         .batch_execute("insert into gate default values")
@@ -153,6 +164,66 @@ async fn skipping_needs_a_reason_and_unknown_words_are_told() {
         "{said}"
     );
     service.stop().await;
+}
+
+/// A query is run with all that the worker's role may do: only an admin says what is run. What it says of rows is not shown.
+#[tokio::test]
+async fn a_setting_that_is_a_query_is_for_admins() {
+    let desk = Desk::new("interface_query", TABLES).await;
+    desk.add("0001_wait", WAITS).await;
+    let service = desk.serve("").await;
+    desk.run(&["user", "add", "otto", "--role", "operator", "--no-password"])
+        .await
+        .expect_code(0);
+    let token = desk
+        .run(&["user", "token", "otto", "--name", "t", "--role", "operator"])
+        .await
+        .expect_code(0);
+    let path = "/api/clusters/main/migrations/0001_wait/settings";
+    let query = json!({ "key": "throttle.custom.query", "value": "select 'a secret'::float8" });
+    let (status, said) = service.post_as(token.stdout.trim(), path, &query).await;
+    assert_eq!(
+        (status, said["error"]["code"].as_str()),
+        (403, Some("CON-008")),
+        "{said}"
+    );
+    let limit = json!({ "key": "throttle.custom", "value": 1 });
+    assert_eq!(service.post_as(token.stdout.trim(), path, &limit).await.0, 200);
+    assert_eq!(service.post(path, &query).await.0, 200, "an admin may");
+    service.granted("0001_wait", "start", &json!({})).await;
+    desk.until("select exists (select from corridor.journal where event = 'throttle')")
+        .await;
+    let journal = service
+        .json("/api/clusters/main/migrations/0001_wait/journal")
+        .await
+        .to_string();
+    assert!(
+        journal.contains("22P02") && !journal.contains("a secret"),
+        "{journal}"
+    );
+    service.stop().await;
+}
+
+/// What is not needed is completed also when what it depends on waits, and is not needed either.
+#[tokio::test]
+async fn nothing_waits_for_what_is_not_needed() {
+    let desk = Desk::new("interface_noop", TABLES).await;
+    let none = format!("required_when = \"select false\"\n{}", mark("x"));
+    desk.add("0001_none", &none).await;
+    desk.add("0002_none", &format!("depends_on = [\"0001_none\"]\n{none}"))
+        .await;
+    desk.add("0003_needed", &mark("y")).await;
+    desk.add("0004_none", &format!("depends_on = [\"0003_needed\"]\n{none}"))
+        .await;
+    desk.run(&["migration", "start", "0002_none"])
+        .await
+        .expect_code(0);
+    assert_eq!(desk.state("0002_none").await, "finished");
+    // What is needed may change whether the next one is.
+    desk.run(&["migration", "start", "0004_none"])
+        .await
+        .expect_fault("MIG-131");
+    assert_eq!(desk.done().await, [""; 0]);
 }
 
 /// Changed over HTTP, a setting holds at once, and stands with who and when.

@@ -60,7 +60,12 @@ impl Service {
 
     /// Sends JSON as the admin.
     pub(crate) async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
-        let (token, body) = (self.token().await, body.to_string());
+        self.post_as(self.token().await, path, body).await
+    }
+
+    /// Sends JSON with a token.
+    pub(crate) async fn post_as(&self, token: &str, path: &str, body: &Value) -> (u16, Value) {
+        let body = body.to_string();
         let length = body.len();
         let request = format!(
             "POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n\
@@ -355,6 +360,7 @@ async fn it_tells_over_http_and_reads_its_settings_again() {
     for path in [
         "/api/gate",
         "/api/gate?app_version=x",
+        "/api/audit?limit=-1",
         "/api/clusters/main/migrations/A'%3B--",
     ] {
         assert_eq!(service.get(path).await.0, 400, "{path}");

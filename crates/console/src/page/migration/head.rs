@@ -165,6 +165,9 @@ fn known<'a>(one: &'a One, state: &'a State) -> Known<'a> {
             .as_ref()
             .and_then(|gauge| gauge.rows_copied)
             .or_else(|| one.pace.last().map(|point| point.rows)),
+        noted: current
+            .and_then(|(_, name)| status.operations.iter().find(|operation| operation.name == name))
+            .map_or(&NOTHING, |operation| &operation.progress),
     }
 }
 

@@ -22,6 +22,7 @@ fn row(name: &str, state: MigrationState) -> Row {
         operations_done: 1,
         position: None,
         error: None,
+        noted: Value::Null,
         pace_rows: None,
         pending: None,
         query_id: None,
