@@ -180,7 +180,7 @@ async fn a_setting_that_is_a_query_is_for_admins() {
         .await
         .expect_code(0);
     let path = "/api/clusters/main/migrations/0001_wait/settings";
-    let query = json!({ "key": "throttle.custom.query", "value": "select 'a secret'::float8" });
+    let query = json!({ "key": "throttle.custom.query", "value": "select repeat('ab', 3)::float8" });
     let (status, said) = service.post_as(token.stdout.trim(), path, &query).await;
     assert_eq!(
         (status, said["error"]["code"].as_str()),
@@ -198,7 +198,7 @@ async fn a_setting_that_is_a_query_is_for_admins() {
         .await
         .to_string();
     assert!(
-        journal.contains("22P02") && !journal.contains("a secret"),
+        journal.contains("22P02") && !journal.contains("ababab"),
         "{journal}"
     );
     service.stop().await;
