@@ -158,6 +158,8 @@ pub enum Change {
     Disabled(bool),
     /// Another password; all its sign-ins end.
     Password(String),
+    /// All its sign-ins and tokens end.
+    Revoked,
     /// It goes, with its sign-ins and tokens.
     Removed,
 }
@@ -178,6 +180,7 @@ pub async fn change(session: &mut Session, name: &str, change: &Change, by: &str
         Change::Disabled(true) => ("account_disabled", json!({})),
         Change::Disabled(false) => ("account_enabled", json!({})),
         Change::Password(_) => ("account_password_set", json!({})),
+        Change::Revoked => ("account_revoked", json!({})),
         Change::Removed => ("account_removed", json!({})),
     };
     let changed = match change {
@@ -199,6 +202,10 @@ pub async fn change(session: &mut Session, name: &str, change: &Change, by: &str
             tx.execute(include_str!("../../sql/access/set_password.sql"), &[&name, &hash])
                 .await
         }
+        Change::Revoked => {
+            tx.execute(include_str!("../../sql/access/revoke.sql"), &[&name])
+                .await
+        }
         Change::Removed => {
             tx.execute(include_str!("../../sql/access/remove_account.sql"), &[&name])
                 .await
@@ -209,7 +216,10 @@ pub async fn change(session: &mut Session, name: &str, change: &Change, by: &str
         return Err(Fault::new(&NO_SUCH_ACCOUNT, name.to_owned()));
     }
     keep_an_admin(&tx, change).await?;
-    if matches!(change, Change::Password(_) | Change::Disabled(true)) {
+    if matches!(
+        change,
+        Change::Password(_) | Change::Revoked | Change::Disabled(true)
+    ) {
         tx.execute(include_str!("../../sql/access/sign_out_name.sql"), &[&name])
             .await
             .doing(doing)?;
@@ -221,7 +231,7 @@ pub async fn change(session: &mut Session, name: &str, change: &Change, by: &str
 async fn keep_an_admin(tx: &Transaction<'_>, change: &Change) -> Result<()> {
     if matches!(
         change,
-        Change::Password(_) | Change::Disabled(false) | Change::Role(Role::Admin)
+        Change::Password(_) | Change::Revoked | Change::Disabled(false) | Change::Role(Role::Admin)
     ) {
         return Ok(());
     }

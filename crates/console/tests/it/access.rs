@@ -287,6 +287,29 @@ async fn a_disabled_account_and_another_password_end_what_was_signed_in() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn revoking_ends_every_secret_of_one_account_and_of_no_other() {
+    let house = House::new("access_revoked").await;
+    let vera = [
+        house.sign_in("vera").await,
+        Who::Token(house.token("vera", Role::Viewer).await),
+    ];
+    let otto = Who::Token(house.token("otto", Role::Operator).await);
+    let mut session = house.session().await;
+    account::change(&mut session, "vera", &Change::Revoked, "test")
+        .await
+        .unwrap();
+    for who in &vera {
+        crate::until(async || house.get("/api/me", who).await.status == 401).await;
+    }
+    assert_eq!(house.get("/api/me", &otto).await.status, 200);
+    house.sign_in("vera").await;
+    let missing = account::change(&mut session, "nobody", &Change::Revoked, "test")
+        .await
+        .unwrap_err();
+    assert_eq!(missing.code().id, "CON-005");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn guessing_is_made_slow() {
     let house = House::new("access_guess").await;
     for _ in 0..6 {

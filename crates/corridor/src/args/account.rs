@@ -20,6 +20,8 @@ pub(crate) enum User {
     Role(UserRole),
     /// Give an account another password; all its sign-ins end
     Password(UserNamed),
+    /// End all sign-ins and tokens of an account
+    Revoke(UserNamed),
     /// Let an account not come in any more, and end its sign-ins
     Disable(UserNamed),
     /// Let an account come in again

@@ -23,6 +23,7 @@ pub(crate) async fn run(context: &Context, command: &User) -> Result<u8> {
         User::Role(args) => change(context, &args.home, &args.name, Change::Role(role(args.role))).await,
         User::Disable(args) => change(context, &args.home, &args.name, Change::Disabled(true)).await,
         User::Enable(args) => change(context, &args.home, &args.name, Change::Disabled(false)).await,
+        User::Revoke(args) => change(context, &args.home, &args.name, Change::Revoked).await,
         User::Remove(args) => change(context, &args.home, &args.name, Change::Removed).await,
         User::Password(args) => {
             // What cannot be is refused before somebody types a password.
@@ -114,6 +115,7 @@ async fn change(context: &Context, at: &args::Home, name: &str, change: Change) 
         Change::Disabled(true) => "may not come in any more".to_owned(),
         Change::Disabled(false) => "may come in again".to_owned(),
         Change::Password(_) => "has another password".to_owned(),
+        Change::Revoked => "has no sign-in and no token any more".to_owned(),
         Change::Removed => "is removed".to_owned(),
     };
     said(context, name, &words)
