@@ -27,6 +27,7 @@ select
     p.pending,
     a.query_id,
     a.backend_pid,
+    a.tag,
     j.event as ended_by,
     j.detail ->> 'why' as why
 from (
@@ -56,7 +57,7 @@ left join lateral (
     limit 1
 ) p on true
 left join lateral (
-    select a.query_id, a.backend_pid
+    select a.query_id, a.backend_pid, a.tag
     from corridor.attempt a
     where a.migration_id = m.id
       and a.operation = m.current_operation

@@ -311,6 +311,24 @@ fn address(tab: Tab, asked: &Asked, page: usize) -> String {
     address
 }
 
+/// How the statement that runs is found on the server: by the words before it, which are written down before it begins, and by its
+/// process. Batches of a backfill are marked with their operation.
+fn query(row: &Row) -> String {
+    let tag = row.tag.as_deref().filter(|tag| !tag.is_empty());
+    let is_marked =
+        row.kind == corridor_migration::data::KIND && row.is_worker_alive && row.backend_pid.is_none();
+    let parts = [
+        tag.map(str::to_owned),
+        row.query_id.map(|id| format!("query {id}")),
+        row.backend_pid.map(|pid| format!("backend {pid}")),
+        row.current_operation
+            .as_ref()
+            .filter(|_| is_marked && tag.is_none() && row.state == MigrationState::Running)
+            .map(|operation| format!("marked `corridor {operation}`")),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
 fn line(cluster: &str, row: &Row, app: Option<&Version>) -> Line {
     let (range_words, is_past) = range_words(
         row.versions.as_deref(),
@@ -335,12 +353,7 @@ fn line(cluster: &str, row: &Row, app: Option<&Version>) -> Line {
             .map(pending)
             .unwrap_or_default(),
         is_held: is_held(row),
-        query: match (row.query_id, row.backend_pid) {
-            (Some(id), Some(pid)) => format!("query {id}, backend {pid}"),
-            (Some(id), None) => format!("query {id}"),
-            (None, Some(pid)) => format!("backend {pid}"),
-            (None, None) => String::new(),
-        },
+        query: query(row),
         versions: row.versions.clone().unwrap_or_default(),
         range_words,
         is_past,

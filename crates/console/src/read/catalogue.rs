@@ -46,6 +46,8 @@ pub(crate) struct Row {
     pub(crate) pending: Option<i64>,
     pub(crate) query_id: Option<i64>,
     pub(crate) backend_pid: Option<i32>,
+    /// What stands as a comment before the statement that runs.
+    pub(crate) tag: Option<String>,
     /// `skipped` or `not_required`, for one that ended without having run.
     pub(crate) ended_by: Option<String>,
     pub(crate) why: Option<String>,
@@ -86,6 +88,7 @@ pub(crate) async fn read(session: &mut Session) -> Result<Vec<Row>> {
                 pending: row.get("pending"),
                 query_id: row.get("query_id"),
                 backend_pid: row.get("backend_pid"),
+                tag: row.get("tag"),
                 ended_by: row.get("ended_by"),
                 why: row.get("why"),
             })

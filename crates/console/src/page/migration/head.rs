@@ -111,7 +111,11 @@ impl Head {
                 }
                 None => match &status.worker.backend_pids[..] {
                     _ if !is_alive => String::new(),
-                    [] => String::new(),
+                    [] => match (&status.current_operation, one.is_data()) {
+                        // Batches of a backfill have no try of their own.
+                        (Some(operation), true) => format!("marked `corridor {operation}`"),
+                        _ => String::new(),
+                    },
                     pids => format!(
                         "backends {}",
                         pids.iter()

@@ -27,6 +27,7 @@ fn row(name: &str, state: MigrationState) -> Row {
         pending: None,
         query_id: None,
         backend_pid: None,
+        tag: None,
         ended_by: None,
         why: None,
         may_begin_anew: false,
