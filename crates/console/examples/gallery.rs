@@ -146,8 +146,16 @@ fn now_s() -> f64 {
         .map_or(0.0, |since| since.as_secs_f64())
 }
 
-#[tokio::main]
-async fn main() -> Done {
+fn main() -> Done {
+    tokio::runtime::Builder::new_multi_thread()
+        // A debug build moves large futures about.
+        .thread_stack_size(16 << 20)
+        .enable_all()
+        .build()?
+        .block_on(Box::pin(show()))
+}
+
+async fn show() -> Done {
     let variable = |name: &str, default: &str| std::env::var(name).unwrap_or_else(|_| default.to_owned());
     let major = variable("GALLERY_MAJOR", "15").parse()?;
     let cluster = corridor_testbed::Cluster::start(corridor_testbed::ClusterOptions::new(major)).await?;

@@ -162,7 +162,7 @@ pub(crate) async fn ask(
     // Before it is done: whoever acts is known also when the answer is lost.
     let home = console.home.session(&*console.host).await?;
     within(store::audit(&**home, &viewer.name, action, &object, &detail)).await?;
-    let came = carry(console, &cluster, (&name, wish), viewer, why).await;
+    let came = Box::pin(carry(console, &cluster, (&name, wish), viewer, why)).await;
     // Whoever looks next shall see it.
     console.reader.forget(&cluster.name);
     if let Err(fault) = &came {

@@ -154,7 +154,8 @@ pub(crate) async fn within<T>(work: impl Future<Output = Result<T>>) -> Result<T
 }
 
 async fn limited<T>(limit: Duration, work: impl Future<Output = Result<T>>) -> Result<T> {
-    match tokio::time::timeout(limit, work).await {
+    // On the heap: connecting is a large future, and would lie in that of every handler.
+    match tokio::time::timeout(limit, Box::pin(work)).await {
         Ok(done) => done,
         Err(_) => Err(Fault::new(
             &NO_ANSWER,

@@ -41,6 +41,10 @@ use crate::command::Context;
 use crate::interrupt::Interrupt;
 use crate::output::Output;
 
+/// Of each thread that carries work out. A request in the console asks a database within its handler, and a debug build moves what
+/// waits for the answer from frame to frame: two megabytes, which threads have by default, were not enough.
+pub(crate) const STACK_BYTES: usize = 16 << 20;
+
 fn main() -> ExitCode {
     report_panics();
     // A terminal that says it can do nothing is believed, also where `CI` would have colour switched on.
@@ -65,6 +69,7 @@ fn main() -> ExitCode {
 
 fn start(output: &Arc<Output>, global: Global, command: Command) -> Result<u8> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .thread_stack_size(STACK_BYTES)
         .enable_all()
         .build()
         .map_err(|error| {

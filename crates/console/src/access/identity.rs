@@ -49,7 +49,7 @@ pub(crate) async fn admit(
         // Who asks does not matter: nobody waits for home here.
         return next.run(request).await;
     }
-    let (viewer, fresh_cookie) = match identify(&console, headers, address).await {
+    let (viewer, fresh_cookie) = match Box::pin(identify(&console, headers, address)).await {
         Ok(known) => known,
         Err(fault) if access == Access::Open => {
             tracing::debug!(%fault, "who asks is not known");
@@ -112,7 +112,7 @@ impl Standing {
     pub(crate) async fn holds(&self) {
         loop {
             tokio::time::sleep(STANDING_EVERY).await;
-            match identify(&self.console, &self.headers, self.address).await {
+            match Box::pin(identify(&self.console, &self.headers, self.address)).await {
                 Ok((Some(viewer), _)) if viewer.name == self.name && viewer.role >= self.role => {}
                 Err(fault) if fault.code().id != NOT_SIGNED_IN.id => {}
                 _ => return,

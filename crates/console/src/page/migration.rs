@@ -342,7 +342,11 @@ async fn body(
         "ledger" => Body::Ledger(
             ledger::of(console, cluster, one, &asked.operation, asked.before.parse().ok()).await?,
         ),
-        "verification" => Body::Verification(report::of(&one.status.verifications)),
+        "verification" => {
+            let mut verdicts = report::of(&one.status.verifications);
+            verdicts.extend(report::counted(&one.status.operations));
+            Body::Verification(verdicts)
+        }
         "journal" => {
             let before = asked.before.parse().unwrap_or(i64::MAX);
             let entries = console

@@ -149,6 +149,7 @@ fn spawn(
         .map_err(refused)?;
     let (end, ended) = oneshot::channel();
     let thread = std::thread::Builder::new()
+        .stack_size(crate::STACK_BYTES)
         .name(name.chars().take(15).collect())
         .spawn(move || {
             let ended = runtime.block_on(work(context));
