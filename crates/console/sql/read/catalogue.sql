@@ -57,8 +57,10 @@ left join lateral (
     limit 1
 ) p on true
 left join lateral (
-    select a.query_id, a.backend_pid, a.tag
+    -- The server knows the id of what runs; it is null unless it is computed, and to whoever may not see it.
+    select coalesce(a.query_id, s.query_id) as query_id, a.backend_pid, a.tag
     from corridor.attempt a
+    left join pg_catalog.pg_stat_activity s on s.pid = a.backend_pid and s.backend_start = a.backend_start
     where a.migration_id = m.id
       and a.operation = m.current_operation
       and a.ended_at is null

@@ -204,6 +204,40 @@ async fn a_setting_that_is_a_query_is_for_admins() {
     service.stop().await;
 }
 
+/// The page names the statement that runs: by the words before it, its process, and the id that the server computes.
+#[tokio::test]
+async fn the_statement_that_runs_is_named_on_the_page() {
+    let desk = Desk::new("interface_statement", TABLES).await;
+    desk.client
+        .batch_execute(
+            "do $$ begin execute format('alter database %I set compute_query_id = on', current_database()); end $$",
+        )
+        .await
+        .unwrap();
+    let sleeps = "[[operations]]\nkind = \"sql\"\nname = \"sleep\"\nno_transaction = true\ndone_when = \"select false\"\nstatement = \"select pg_sleep(60)\"\n\
+                  rollback = \"\"\n";
+    desk.add("0001_sleep", sleeps).await;
+    let service = desk.serve("").await;
+    service.granted("0001_sleep", "start", &json!({})).await;
+    desk.until("select exists (select from pg_stat_activity where query like '%pg_sleep(60)%' and pid <> pg_backend_pid())")
+        .await;
+    let mut page = String::new();
+    for _ in 0..100 {
+        page = service.get("/clusters/main/migrations/0001_sleep").await.1;
+        if page.contains("query ") && page.contains("backend ") {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let ids = "select query_id::text from pg_stat_activity where query like '%pg_sleep(60)%' and pid <> pg_backend_pid()";
+    let id: Option<String> = desk.client.query_one(ids, &[]).await.unwrap().get(0);
+    let id = id.expect("the server computes it");
+    assert!(page.contains(&format!("query {id}")), "{id}: {page}");
+    service.granted("0001_sleep", "rollback", &json!({})).await;
+    desk.until_state("0001_sleep", "rolled_back").await;
+    service.stop().await;
+}
+
 /// What is not needed is completed also when what it depends on waits, and is not needed either.
 #[tokio::test]
 async fn nothing_waits_for_what_is_not_needed() {
