@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use corridor_pg::{ApplicationName, ConnectOptions, Fault, Session};
+use corridor_pg::{ApplicationName, ConnectOptions, Fault, Retry, Session};
 use tokio::sync::Semaphore;
 
 use super::{ANSWER_MAX, Asking, Trouble};
@@ -52,7 +52,8 @@ impl Pools {
                     pool.give_back(session);
                     return Ok(answer);
                 }
-                Err(fault) if !session.is_closed() => {
+                // The server's farewell may come before the connection is seen to be closed.
+                Err(fault) if !session.is_closed() && fault.code().retry != Retry::AfterReconnect => {
                     pool.give_back(session);
                     return Err(Arc::new(fault));
                 }
