@@ -1,8 +1,8 @@
 //! Text into statements: the one place that knows the parser.
 //!
-//! [`read`] cuts the file ([`script`](crate::script)), parses each piece by itself, so that one unreadable statement costs
+//! [`read`] cuts the file ([`script`]), parses each piece by itself, so that one unreadable statement costs
 //! nothing but itself, and lowers it to the tree of [`ir`](crate::ir). The parser descends recursively; it runs on a
-//! thread with a stack for the depth that [`script`](crate::script) lets through.
+//! thread with a stack for the depth that [`script`] lets through.
 //!
 //! **Invariant:** no other module names `squawk_syntax`.
 
