@@ -125,7 +125,7 @@ async fn an_order_that_overtakes_the_swap_wins() {
     };
     is_so(
         "select exists (select from pg_stat_activity where application_name = 'corridor:swap:persons' \
-         and wait_event_type = 'Lock')",
+         and wait_event_type = 'Lock' and datname = current_database())",
     )
     .await;
     let pause = corridor_on(&database, &["pause", "persons"]).start();

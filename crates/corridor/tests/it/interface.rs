@@ -219,7 +219,7 @@ async fn the_statement_that_runs_is_named_on_the_page() {
     desk.add("0001_sleep", sleeps).await;
     let service = desk.serve("").await;
     service.granted("0001_sleep", "start", &json!({})).await;
-    desk.until("select exists (select from pg_stat_activity where query like '%pg_sleep(60)%' and pid <> pg_backend_pid())")
+    desk.until("select exists (select from pg_stat_activity where query like '%pg_sleep(60)%' and pid <> pg_backend_pid() and datname = current_database())")
         .await;
     let mut page = String::new();
     for _ in 0..100 {
@@ -229,7 +229,7 @@ async fn the_statement_that_runs_is_named_on_the_page() {
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    let ids = "select query_id::text from pg_stat_activity where query like '%pg_sleep(60)%' and pid <> pg_backend_pid()";
+    let ids = "select query_id::text from pg_stat_activity where query like '%pg_sleep(60)%' and pid <> pg_backend_pid() and datname = current_database()";
     let id: Option<String> = desk.client.query_one(ids, &[]).await.unwrap().get(0);
     let id = id.expect("the server computes it");
     assert!(page.contains(&format!("query {id}")), "{id}: {page}");

@@ -345,7 +345,8 @@ async fn a_build_that_outlives_its_worker_is_waited_for() {
         .await
         .unwrap();
     let mut worker = corridor_on(&desk.database, &["migration", "start", "0001_long"]).start();
-    let building = "select exists (select from pg_stat_progress_create_index)";
+    let building =
+        "select exists (select from pg_stat_progress_create_index where datname = current_database())";
     desk.until(building).await;
     worker.start_kill().unwrap();
     worker.wait().await.unwrap();
@@ -446,7 +447,7 @@ every = "100ms"
         .await
         .unwrap();
     let worker = corridor_on(&desk.database, &["migration", "start", "0001_long"]).start();
-    desk.until("select exists (select from pg_stat_activity where query like '%pg_sleep(case%' and application_name like 'corridor:work:%')")
+    desk.until("select exists (select from pg_stat_activity where query like '%pg_sleep(case%' and application_name like 'corridor:work:%' and datname = current_database())")
         .await;
     desk.run(&["pause", "0001_long", "--why", "a test"])
         .await

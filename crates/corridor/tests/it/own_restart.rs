@@ -33,9 +33,12 @@ struct Middle {
 
 /// A statement of the worker waits or sleeps.
 const SLEEPS: &str = "select exists (select from pg_stat_activity where application_name like 'corridor:%:0001_m' \
-     and wait_event = 'PgSleep')";
+     and wait_event = 'PgSleep' and datname = current_database())";
 const WAITS_FOR_LOCK: &str = "select exists (select from pg_stat_activity where application_name like 'corridor:%:0001_m' \
      and wait_event_type = 'Lock' and datname = current_database())";
+
+const WAITS_IN_A_BATCH: &str = "select exists (select from corridor.item where batches > 0) and exists (select from pg_locks \
+     join pg_stat_activity using (pid) where not granted and datname = current_database())";
 
 async fn middle(
     cluster: &Cluster,
@@ -110,14 +113,14 @@ async fn a_server_that_falls_over_in_the_middle_of_each_kind_loses_and_repeats_n
             "backfill",
             "select * from people where id = 300 for update",
             "kind = \"backfill\"\ntable = \"people\"\nset = { n = \"n + 1\" }\nrows = 20\nrollback = \"\"",
-            "select exists (select from corridor.item where batches > 0) and exists (select from pg_locks where not granted)",
+            WAITS_IN_A_BATCH,
         ),
         (
             "each",
             "select * from people where id = 300 for update",
             "kind = \"backfill\"\ntable = \"people\"\nstatement = \"update people set n = n + 1 where team_id = :each and :range\"\n\
              for_each = \"select distinct team_id from people order by 1\"\nwhere = \"team_id = :each\"\nrows = 20\nrollback = \"\"",
-            "select exists (select from corridor.item where batches > 0) and exists (select from pg_locks where not granted)",
+            WAITS_IN_A_BATCH,
         ),
         (
             "index",

@@ -57,8 +57,8 @@ async fn in_time(worker: Child, what: &str) -> Run {
 
 const OPEN: &str =
     "do $$ begin while not exists (select from gate) loop perform pg_sleep(0.1); end loop; end $$";
-const IS_OPENING: &str = "select exists (select from pg_stat_activity where application_name like 'corridor:%:0001_m' \
-     and wait_event = 'PgSleep')";
+const IS_OPENING: &str = "select exists (select from pg_stat_activity where datname = current_database() \
+     and application_name like 'corridor:%:0001_m' and wait_event = 'PgSleep')";
 
 /// Its statement comes to its end, and nobody hears of it: the transaction is not committed, and done again, once.
 #[tokio::test]
