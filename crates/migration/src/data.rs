@@ -28,6 +28,7 @@ mod guard;
 mod ledger;
 mod operation;
 mod outline;
+mod query_id;
 mod question;
 pub mod readiness;
 mod run;

@@ -8,7 +8,7 @@ select
     a.backend_pid,
     a.worker,
     a.tag,
-    coalesce(a.query_id, s.query_id) as query_id,
+    coalesce(s.query_id, a.query_id) as query_id,
     to_char(a.began_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as began_at,
     to_char(a.ended_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as ended_at,
     a.outcome,

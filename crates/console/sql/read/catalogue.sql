@@ -58,7 +58,7 @@ left join lateral (
 ) p on true
 left join lateral (
     -- The server knows the id of what runs; it is null unless it is computed, and to whoever may not see it.
-    select coalesce(a.query_id, s.query_id) as query_id, a.backend_pid, a.tag
+    select coalesce(s.query_id, a.query_id) as query_id, a.backend_pid, a.tag
     from corridor.attempt a
     left join pg_catalog.pg_stat_activity s on s.pid = a.backend_pid and s.backend_start = a.backend_start
     where a.migration_id = m.id

@@ -31,6 +31,7 @@ mod own_ready;
 mod own_restart;
 mod own_rights;
 mod own_silent;
+mod own_trace;
 mod partitioned;
 mod pgbench;
 mod plan;

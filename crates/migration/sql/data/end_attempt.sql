@@ -5,7 +5,7 @@ update corridor.attempt
 set
     ended_at = clock_timestamp(),
     outcome = $4,
-    detail = $5::text::jsonb
+    detail = detail || $5::text::jsonb
 where migration_id = $1
   and operation = $2
   and number = $3

@@ -1,7 +1,7 @@
 //! Tries that are written down before they begin.
 
 use corridor_pg::{FaultContext, Isolation, Result, Session};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio_postgres::{GenericClient, Transaction};
 
 use crate::lease::Lease;
@@ -48,14 +48,19 @@ pub(super) struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// Writes a try down, committed, before it begins. `backend_pid`: the server's process that will carry it out. Returns its
-    /// number, and the comment that stands before its statement.
+    /// Writes a try down, committed, before it begins. `backend_pid`: the server's process that will carry it out; `query_ids`: of
+    /// what it will run, the first one first, where they are known before. Returns its number, and the comment that stands before its statement.
     pub(super) async fn begin(
         &self,
         session: &mut Session,
         backend_pid: Option<i32>,
+        query_ids: &[i64],
     ) -> Result<(i32, String)> {
         let id = self.lease.fence().migration_id;
+        let detail = match query_ids {
+            [] | [_] => json!({}),
+            several => json!({ "query_ids": several }),
+        };
         let tx = session.begin(Isolation::ReadCommitted).await?;
         self.lease.fence().hold(&tx).await?;
         let row = tx
@@ -67,6 +72,8 @@ impl Place<'_> {
                     &self.is_rollback,
                     &backend_pid,
                     &self.lease.holder(),
+                    &query_ids.first(),
+                    &detail.to_string(),
                 ],
             )
             .await
@@ -75,6 +82,17 @@ impl Place<'_> {
             .await
             .doing(|| "writing down a try")?;
         Ok((row.get("number"), row.get("tag")))
+    }
+
+    /// Closes the tries whose end nobody told, of an operation that has a ledger of its own.
+    pub(super) async fn give_up(&self, session: &mut Session) -> Result<()> {
+        let doing = || format!("closing the tries of {}", self.operation);
+        let id = self.lease.fence().migration_id;
+        let tx = session.begin(Isolation::ReadCommitted).await?;
+        self.lease.fence().hold(&tx).await?;
+        let sql = include_str!("../../sql/data/give_up.sql");
+        tx.execute(sql, &[&id, &self.operation]).await.doing(doing)?;
+        tx.commit().await.doing(doing)
     }
 
     /// Says how the try ended, in the caller's transaction.

@@ -11,6 +11,7 @@ mod not_null;
 mod question;
 mod sql;
 mod survivor;
+mod trace;
 
 pub(super) use moving::name_of;
 pub(super) use question::not_passed;
@@ -63,7 +64,7 @@ pub(super) async fn take_back(hands: &mut Hands<'_>, operation: &Operation) -> S
     sql::wait_for_others(hands, false).await?;
     match operation {
         Operation::Sql(it) => sql::take_back(hands, it.rollback.as_deref(), it.lock_timeout.as_deref()).await,
-        Operation::Backfill(it) => sql::take_back(hands, it.rollback.as_deref(), None).await,
+        Operation::Backfill(it) => backfill::take_back(hands, it).await,
         Operation::Index(it) => index::take_back(hands, it).await,
         Operation::Constraint(it) => constraint::take_back(hands, it).await,
         Operation::Command(it) => command::take_back(hands, it).await,

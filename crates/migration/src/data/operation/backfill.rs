@@ -11,10 +11,13 @@ use tokio_postgres::Transaction;
 
 use super::Hands;
 use super::key::Key;
+use super::trace::Trace;
 use crate::data::News;
+use crate::data::attempt::Place;
 use crate::data::deck::{Deck, Halt, Step};
 use crate::data::fault::BATCH_FAILED;
 use crate::data::ledger::{self, Frozen, Item, Total};
+use crate::data::query_id;
 use crate::definition::{Backfill, placeholder};
 
 /// Rows of the first batch.
@@ -56,6 +59,27 @@ struct Batch {
 }
 
 pub(super) async fn carry_out(hands: &mut Hands<'_>, backfill: &Backfill) -> Step<()> {
+    let mut trace = Trace::default();
+    let ended = all_batches(hands, backfill, &mut trace).await;
+    match trace.number() {
+        Some(number) if ended.is_err() => hands.settle(number, false, ended).await,
+        _ => ended,
+    }
+}
+
+/// Takes back what the file says; a try that nobody told the end of is not waited for, its ledger tells.
+pub(super) async fn take_back(hands: &mut Hands<'_>, backfill: &Backfill) -> Step<()> {
+    let place = Place {
+        lease: &hands.deck.lease,
+        operation: hands.operation,
+        is_rollback: false,
+    };
+    let session = hands.session().await?;
+    place.give_up(session).await?;
+    super::sql::take_back(hands, backfill.rollback.as_deref(), None).await
+}
+
+async fn all_batches(hands: &mut Hands<'_>, backfill: &Backfill, trace: &mut Trace) -> Step<()> {
     let (deck, operation) = (hands.deck, hands.operation);
     let session = hands.session().await?;
     let key = Key::read(session, &backfill.table).await?;
@@ -78,7 +102,7 @@ pub(super) async fn carry_out(hands: &mut Hands<'_>, backfill: &Backfill) -> Ste
         };
         loop {
             deck.leave_to_go_on().await?;
-            let batch = course.batch(hands, &item, rows).await?;
+            let batch = course.batch(hands, trace, &item, rows).await?;
             let is_over = batch.last_key.is_none();
             meter.add(batch.rows, is_over);
             if meter.is_due() {
@@ -95,6 +119,7 @@ pub(super) async fn carry_out(hands: &mut Hands<'_>, backfill: &Backfill) -> Ste
     hands
         .note(json!({ "rows": total.rows, "items": course.frozen.items, "items_done": total.items_done }))
         .await?;
+    trace.end(hands).await?;
     hands.done().await
 }
 
@@ -116,14 +141,24 @@ fn next_rows(rows: u64, took: Duration, target_ms: u64) -> u64 {
 
 impl Course<'_> {
     /// One batch, tried again when somebody holds its rows, and with fewer rows when it was too much for the server.
-    async fn batch(&self, hands: &mut Hands<'_>, item: &Item, mut rows: u64) -> Step<Batch> {
+    async fn batch(
+        &self,
+        hands: &mut Hands<'_>,
+        trace: &mut Trace,
+        item: &Item,
+        mut rows: u64,
+    ) -> Step<Batch> {
         let (mut tries, mut shrinks) = (0, 0);
         loop {
             let deck = hands.deck;
+            self.write_down(hands, trace, item).await?;
             let session = hands.session().await?;
+            if !trace.is_of(session) {
+                continue;
+            }
             let canceller = session.cancel_token();
             let tried = deck
-                .or_cancel(&canceller, self.try_batch(deck, session, item, rows))
+                .or_cancel(&canceller, self.try_batch(deck, session, trace.tag(), item, rows))
                 .await;
             let fault = match tried {
                 Err(Halt::Fault(fault)) if fault.code().retry == Retry::AfterPause => fault,
@@ -149,7 +184,48 @@ impl Course<'_> {
         }
     }
 
-    async fn try_batch(&self, deck: &Deck, session: &mut Session, item: &Item, rows: u64) -> Result<Batch> {
+    /// Says, committed, what the batches over this connection run.
+    async fn write_down(&self, hands: &mut Hands<'_>, trace: &mut Trace, item: &Item) -> Step<()> {
+        let session = hands.session().await?;
+        if trace.is_of(session) {
+            return Ok(());
+        }
+        if !trace.is_known() {
+            // Any key makes a statement of the same kind.
+            let key = self.any_key(session).await?;
+            let mut query_ids = Vec::new();
+            for after in [None, Some(&key)] {
+                let after = after.and_then(|key| key.as_deref());
+                if let Some(key) = &key {
+                    let statement = self.statement("", item, after, key)?;
+                    query_ids.extend(query_id::ahead(session, &statement).await);
+                }
+            }
+            if item.last_key.is_some() {
+                query_ids.reverse();
+            }
+            trace.learn(query_ids);
+        }
+        Ok(trace.begin(hands).await?)
+    }
+
+    async fn any_key(&self, session: &Session) -> Result<Option<Vec<String>>> {
+        let sql = self.key.last_of_next(&self.alias(), None, None, 1);
+        let row = session
+            .query_opt(&sql, &[])
+            .await
+            .doing(|| format!("looking for the first key of {}", self.operation))?;
+        Ok(row.map(|row| row.get(0)))
+    }
+
+    async fn try_batch(
+        &self,
+        deck: &Deck,
+        session: &mut Session,
+        tag: &str,
+        item: &Item,
+        rows: u64,
+    ) -> Result<Batch> {
         let doing = || format!("a batch of {}", self.operation);
         let tx = session.begin(Isolation::ReadCommitted).await?;
         deck.lease.fence().hold(&tx).await?;
@@ -182,7 +258,7 @@ impl Course<'_> {
             .map(|row| row.get(0));
         let mut done = 0;
         if let Some(last) = &last {
-            done = self.change(&tx, item, after, last).await?;
+            done = self.change(&tx, tag, item, after, last).await?;
         }
         let statements = begun.elapsed();
         tx.batch_execute("set local search_path = pg_catalog, pg_temp")
@@ -216,11 +292,12 @@ impl Course<'_> {
     async fn change(
         &self,
         tx: &Transaction<'_>,
+        tag: &str,
         item: &Item,
         after: Option<&[String]>,
         last: &[String],
     ) -> Result<u64> {
-        let sql = self.statement(item, after, last)?;
+        let sql = self.statement(&format!("/* {tag} */ "), item, after, last)?;
         let doing = || format!("a batch of {}", self.operation);
         tx.execute(&sql, &[]).await.doing(doing)
     }
@@ -241,15 +318,21 @@ impl Course<'_> {
         }
     }
 
-    fn statement(&self, item: &Item, after: Option<&[String]>, last: &[String]) -> Result<String> {
+    /// One batch's statement, behind `comment`.
+    fn statement(
+        &self,
+        comment: &str,
+        item: &Item,
+        after: Option<&[String]>,
+        last: &[String],
+    ) -> Result<String> {
         let backfill = self.backfill;
         let alias = self.alias();
         let range = self.key.range(&alias, after, last);
         let each = self.each(item);
-        let tag = format!("/* corridor {} */ ", self.operation);
         if let Some(statement) = &backfill.statement {
             let statement = statement.trim().trim_end_matches(';');
-            return Ok(tag + &placeholder::fill(statement, each.as_deref(), Some(&range)));
+            return Ok(comment.to_owned() + &placeholder::fill(statement, each.as_deref(), Some(&range)));
         }
         let mut columns = Vec::new();
         for (column, expression) in &backfill.set {
@@ -264,7 +347,7 @@ impl Course<'_> {
             self.key.table,
             columns.join(", ")
         );
-        Ok(tag + &placeholder::fill(&sql, each.as_deref(), None))
+        Ok(comment.to_owned() + &placeholder::fill(&sql, each.as_deref(), None))
     }
 }
 

@@ -107,7 +107,7 @@ async fn run(hands: &mut Hands<'_>, command: &Command, words: &[String], is_roll
         is_rollback,
     };
     let session = hands.session().await?;
-    let (number, tag) = place.begin(session, None).await?;
+    let (number, tag) = place.begin(session, None, &[]).await?;
     deck.step(format!(
         "{operation}: running {}",
         words.first().map_or("", String::as_str)

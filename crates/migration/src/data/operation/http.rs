@@ -28,7 +28,7 @@ pub(super) async fn carry_out(hands: &mut Hands<'_>, http: &Http) -> Step<()> {
         is_rollback: false,
     };
     let session = hands.session().await?;
-    let (number, _) = place.begin(session, None).await?;
+    let (number, _) = place.begin(session, None, &[]).await?;
     deck.step(format!("{operation}: calling {}", http.url));
     deck.rest();
     let call = http.clone();

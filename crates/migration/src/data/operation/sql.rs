@@ -11,6 +11,7 @@ use super::{Hands, time};
 use crate::data::attempt::{Attempt, End, Place};
 use crate::data::deck::{Halt, Step};
 use crate::data::fault::{LOCK_NOT_FREE, OUTCOME_UNKNOWN, TIMED_OUT};
+use crate::data::query_id;
 use crate::data::question::{Answer, ask};
 use crate::definition::Sql;
 use crate::store;
@@ -177,8 +178,9 @@ async fn once(hands: &mut Hands<'_>, statement: &str, limits: &Limits, then: The
         is_rollback,
     };
     let session = hands.session().await?;
+    let query_ids = Vec::from_iter(query_id::ahead(session, statement).await);
     let pid = session.backend_pid();
-    let (number, tag) = place.begin(session, Some(pid)).await?;
+    let (number, tag) = place.begin(session, Some(pid), &query_ids).await?;
     let canceller = session.cancel_token();
     let result = async {
         let tx = session.begin(Isolation::ReadCommitted).await?;
@@ -314,7 +316,8 @@ pub(super) async fn run_alone(
     };
     let pid = hands.long_session().await?.backend_pid();
     let session = hands.session().await?;
-    let (number, tag) = place.begin(session, Some(pid)).await?;
+    let query_ids = Vec::from_iter(query_id::ahead(session, statement).await);
+    let (number, tag) = place.begin(session, Some(pid), &query_ids).await?;
     let session = hands.long_session().await?;
     let result = if session.backend_pid() == pid {
         let canceller = session.cancel_token();
