@@ -166,4 +166,6 @@ pub trait Mover {
     fn finish<'a>(&'a self, name: &'a str) -> Local<'a, Result<Moved>>;
     /// Refuses what cannot be read.
     fn check(&self, wanted: &Move) -> Result<()>;
+    /// Why the move, begun now, would be refused by the database as it is; `None` when it would not, or when it has begun.
+    fn obstacle<'a>(&'a self, name: &'a str, wanted: &'a Move) -> Local<'a, Result<Option<Fault>>>;
 }

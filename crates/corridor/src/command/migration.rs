@@ -144,7 +144,16 @@ struct PlanDocument<'a> {
     name: &'a Name,
     required: readiness::Answer,
     obstacles: Vec<readiness::Obstacle>,
+    /// What would be in the way of a later operation, unless one before it changes that.
+    foreseen: Vec<readiness::Obstacle>,
     plan: &'a data::DataPlan,
+}
+
+fn obstacle(fault: &Fault) -> readiness::Obstacle {
+    readiness::Obstacle {
+        code: fault.code().id,
+        words: fault.detail().to_owned(),
+    }
 }
 
 /// What a start would do, and what stands in its way. Changes nothing.
@@ -158,19 +167,22 @@ async fn plan(context: &Context, args: &MigrationStart) -> Result<u8> {
     let standings = shelf::standings(&*session).await?;
     let required = readiness::is_required(&mut session, definition).await?;
     let app_version = version(args.app_version.as_deref())?;
-    let faults = readiness::obstacles(&mut session, definition, &standings, app_version.as_ref()).await?;
+    let mut faults = readiness::obstacles(&mut session, definition, &standings, app_version.as_ref()).await?;
+    let mover = TableMover::of(context)?;
+    let mut foreseen = Vec::new();
+    for one in readiness::foreseen(&mover, name.as_str(), definition).await? {
+        match one.is_certain {
+            true => faults.push(one.fault),
+            false => foreseen.push(one.fault),
+        }
+    }
     if context.output.is_json() {
-        let obstacles = faults
-            .iter()
-            .map(|fault| readiness::Obstacle {
-                code: fault.code().id,
-                words: fault.detail().to_owned(),
-            })
-            .collect();
+        let told = |faults: &[Fault]| faults.iter().map(obstacle).collect();
         context.output.document(&PlanDocument {
             name: &name,
             required,
-            obstacles,
+            obstacles: told(&faults),
+            foreseen: told(&foreseen),
             plan: &bound,
         })?;
     } else {
@@ -181,7 +193,7 @@ async fn plan(context: &Context, args: &MigrationStart) -> Result<u8> {
             .collect();
         context
             .output
-            .data(&shown::plan(definition, &settings, &required, &faults))?;
+            .data(&shown::plan(definition, &settings, &required, &faults, &foreseen))?;
     }
     Ok(match faults.first() {
         Some(fault) => fault.code().exit.code(),

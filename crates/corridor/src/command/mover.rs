@@ -6,7 +6,7 @@ use clap::{CommandFactory, FromArgMatches};
 use corridor_migration::data::{Local, Moved, Mover};
 use corridor_migration::definition::{Definition, Move, Operation};
 use corridor_migration::{Name, State, Wait, store};
-use corridor_pg::{ConnectOptions, Fault, Result};
+use corridor_pg::{ConnectOptions, Exit, Fault, Result};
 use tokio::sync::watch;
 
 use super::{Context, r#move};
@@ -90,6 +90,23 @@ impl TableMover {
             Outcome::Waits(Wait::Finish) | Outcome::Ended(State::Finished) => Moved::Done,
             other => left(&name, &other),
         })
+    }
+
+    /// Plans what has not begun, without storing anything.
+    async fn look_ahead(&self, name: &str, wanted: &Move) -> Result<Option<Fault>> {
+        if self.state(&Name::new(name)?).await?.is_some() {
+            return Ok(None);
+        }
+        let wish = r#move::wish(&read(wanted)?)?;
+        let planned = match run::plan(&self.connect, &wish).await {
+            Ok(plan) => plan.check_executable(),
+            Err(fault) => Err(fault),
+        };
+        match planned {
+            Ok(()) => Ok(None),
+            Err(fault) if matches!(fault.code().exit, Exit::Refused | Exit::Usage) => Ok(Some(fault)),
+            Err(fault) => Err(fault),
+        }
     }
 
     async fn take_back(&self, name: &str) -> Result<Moved> {
@@ -176,5 +193,9 @@ impl Mover for TableMover {
             return Err(Fault::new(&USAGE, why));
         }
         r#move::wish(&args).map(drop)
+    }
+
+    fn obstacle<'a>(&'a self, name: &'a str, wanted: &'a Move) -> Local<'a, Result<Option<Fault>>> {
+        Box::pin(self.look_ahead(name, wanted))
     }
 }

@@ -99,7 +99,11 @@ pub(crate) fn exit_code(fault: &Fault) -> u8 {
     if fault.is_ownership_ambiguous() {
         return Exit::Ambiguous.code();
     }
-    fault.code().exit.code()
+    match fault.code().exit {
+        // Refused, but amid the work: 4 would say that nothing was changed.
+        Exit::Refused if fault.is_change_durable() => Exit::BadResult.code(),
+        exit => exit.code(),
+    }
 }
 
 /// The retry policy as JSON writes it.

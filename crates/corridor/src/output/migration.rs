@@ -251,6 +251,7 @@ pub(crate) fn plan(
     parameters: &[(&str, &str)],
     required: &Answer,
     obstacles: &[Fault],
+    foreseen: &[Fault],
 ) -> String {
     let mut text = definition(bound);
     for (key, value) in parameters {
@@ -268,6 +269,15 @@ pub(crate) fn plan(
         text.push('\n');
         let line = format!("{} {}", fault.code().id, fault.detail());
         text.push_str(&paint(Paint::Bad, &hang("in the way: ", &harmless(&line))));
+    }
+    for fault in foreseen {
+        text.push('\n');
+        let line = format!(
+            "{} {}; as it is now, unless an operation before it changes that",
+            fault.code().id,
+            fault.detail()
+        );
+        text.push_str(&paint(Paint::Wait, &hang("would be refused: ", &harmless(&line))));
     }
     if obstacles.is_empty() {
         text.push('\n');

@@ -506,8 +506,58 @@ async fn a_table_is_moved_as_one_operation_of_many() {
     desk.run(&["rollback", "0001_split"]).await.expect_code(0);
     assert_eq!(kind().await, "r");
     assert_eq!(desk.done().await, Vec::<String>::new());
+    // Begun anew it goes there again.
+    desk.run(&["migration", "start", "0001_split"])
+        .await
+        .expect_code(5);
+    assert_eq!(kind().await, "p");
     let bad = text.replace("--partitions", "--partitoins");
     let path = desk.write_migration("0002_bad", &bad);
     let run = desk.run(&["migration", "add", &path]).await.expect_code(2);
     assert!(run.stderr.contains("--partitoins"), "{}", run.stderr);
+}
+
+/// What a move needs is looked at before anything is done; where something before it may still bring it about, the plan says so,
+/// and a refusal amid the work does not claim that nothing was changed.
+#[tokio::test]
+async fn what_a_move_needs_is_looked_at_before() {
+    let tables = format!("{DONE}; create table persons (team_id int not null, id int not null)");
+    let desk = Desk::new("own_move_needs", &tables).await;
+    let split = "[[operations]]\nkind = \"move\"\nname = \"split\"\ntable = \"persons\"\narguments = [\"--same-shape\"]\n";
+    desk.add("0001_alone", split).await;
+    desk.add("0002_behind", &format!("{}{split}", mark("first")))
+        .await;
+    for verb in ["plan", "start"] {
+        let run = desk.run(&["migration", verb, "0001_alone"]).await.expect_code(4);
+        let told = format!("{}{}", run.stdout, run.stderr);
+        assert!(
+            told.contains("MOV-018") && told.contains("move split"),
+            "{verb}: {told}"
+        );
+    }
+    assert_eq!(desk.state("0001_alone").await, "planned");
+    let run = desk
+        .run(&["migration", "plan", "0002_behind"])
+        .await
+        .expect_code(0);
+    assert!(run.stdout.contains("would be refused: MOV-"), "{}", run.stdout);
+    let run = desk
+        .run(&["migration", "start", "0002_behind"])
+        .await
+        .expect_code(1);
+    assert!(
+        run.stderr.contains("a change took place") && !run.stderr.contains("nothing was changed"),
+        "{}",
+        run.stderr
+    );
+    assert_eq!(desk.done().await, ["first"]);
+    desk.client
+        .batch_execute("alter table persons add primary key (team_id, id)")
+        .await
+        .unwrap();
+    desk.run(&["migration", "plan", "0001_alone"])
+        .await
+        .expect_code(0);
+    desk.run(&["resume", "0002_behind"]).await.expect_code(0);
+    assert_eq!(desk.state("0002_behind").await, "finished");
 }

@@ -253,10 +253,13 @@ impl<'a> Worker<'a> {
             // Somebody has paused or stopped it meanwhile: their word counts.
             return Ok(());
         }
-        let running = store::operations(&**session, id)
-            .await?
-            .into_iter()
-            .find(|row| row.state == OperationState::Running);
+        let rows = store::operations(&**session, id).await?;
+        // What is done before it stands, whatever the fault says of itself.
+        let fault = match rows.iter().any(|row| row.state == OperationState::Done) {
+            true => fault.with_durable_change(),
+            false => fault,
+        };
+        let running = rows.into_iter().find(|row| row.state == OperationState::Running);
         let is_forward = state.course() == Some(Course::Forward);
         let event = match running {
             Some(row) if is_forward => Event::OperationFailed {

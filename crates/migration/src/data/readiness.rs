@@ -5,13 +5,14 @@ use corridor_pg::{Fault, FaultContext, Result, Session};
 use semver::{Version, VersionReq};
 use serde::Serialize;
 
+use super::Mover;
 use super::fault::{CHECK_FAILED, NOT_READY, OUT_OF_RANGE, REQUIREMENT_UNMET, UNHEALTHY};
-use super::operation::not_passed;
+use super::operation::{name_of, not_passed};
 pub use super::question::Answer;
 use super::question::ask;
 use super::shelf::Standing;
 use crate::definition::versions::{Place, VersionRange};
-use crate::definition::{Check, Definition};
+use crate::definition::{Check, Definition, Operation};
 use crate::state::State;
 
 /// Whether the migration is needed here.
@@ -75,6 +76,37 @@ pub async fn obstacles(
         }
     }
     Ok(faults)
+}
+
+/// What a move among the operations would be refused for, as the database is now.
+#[derive(Debug)]
+pub struct Foreseen {
+    /// Why.
+    pub fault: Fault,
+    /// Nothing that comes before it in the migration could change that.
+    pub is_certain: bool,
+}
+
+/// Looks at each move of the migration `name`, in their order.
+pub async fn foreseen(mover: &dyn Mover, name: &str, definition: &Definition) -> Result<Vec<Foreseen>> {
+    let mut found = Vec::new();
+    let mut is_certain = true;
+    for operation in &definition.operations {
+        if let Operation::Move(wanted) = operation {
+            let own = name_of(name, operation.name());
+            if let Some(fault) = mover.obstacle(&own, wanted).await? {
+                let words = format!("{} {}: {}", operation.kind(), operation.name(), fault.detail());
+                let fault = Fault::new(fault.code(), words);
+                found.push(Foreseen { fault, is_certain });
+            }
+        }
+        // These leave tables, keys and grants as they are.
+        is_certain &= matches!(
+            operation,
+            Operation::Check(_) | Operation::Verify(_) | Operation::Backfill(_)
+        );
+    }
+    Ok(found)
 }
 
 async fn failing(session: &mut Session, checks: &[Check]) -> Result<Vec<String>> {

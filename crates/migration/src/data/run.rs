@@ -13,7 +13,7 @@ use tokio_postgres::Transaction;
 use super::course::{Ending, Worker};
 use super::deck::Deck;
 use super::fault::{NOT_FOR_THIS_KIND, NOT_PLANNED};
-use super::readiness::{Answer, is_nothing_due, is_required, obstacles};
+use super::readiness::{Answer, foreseen, is_nothing_due, is_required, obstacles};
 use super::vigil::{Roster, Vigil};
 use super::{DataPlan, Listener, Mover, News, guard, shelf};
 use crate::definition::fault::PARAMETER_UNFIT;
@@ -321,6 +321,12 @@ async fn start(
     let obstacles = obstacles(session, &definition, &standings, call.app_version).await?;
     if let Some(first) = obstacles.into_iter().next() {
         return Err(first);
+    }
+    if let Some(mover) = call.mover {
+        let foreseen = foreseen(mover, call.name.as_str(), &definition).await?;
+        if let Some(first) = foreseen.into_iter().find(|one| one.is_certain) {
+            return Err(first.fault);
+        }
     }
     let tx = session.begin(Isolation::ReadCommitted).await?;
     lease.fence().hold(&tx).await?;

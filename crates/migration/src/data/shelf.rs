@@ -9,7 +9,7 @@ use tokio_postgres::{GenericClient, Transaction};
 
 use super::fault::{DEFINITION_FROZEN, NOT_PLANNED, NOTHING_TO_SETTLE};
 use super::{DataPlan, KIND, PLAN_VERSION};
-use crate::definition::{Definition, placeholder};
+use crate::definition::{Definition, Operation, placeholder};
 use crate::lease::Lease;
 use crate::name::Name;
 use crate::state::State;
@@ -162,6 +162,7 @@ async fn add_one(tx: &Transaction<'_>, definition: &Definition, name: &Name, by:
     }
     if matches!(migration.state, State::RolledBack | State::Stopped) {
         rename(tx, &migration).await?;
+        rename_moves(tx, &migration).await?;
         let new = NewMigration {
             naming: Naming::Exactly(name.clone()),
             kind: KIND.to_owned(),
@@ -220,6 +221,25 @@ async fn rename(tx: &Transaction<'_>, migration: &Migration) -> Result<()> {
         &crate::fault::NAME_TAKEN,
         format!("{} and {OLD_RUNS_MAX} names like it", migration.name),
     ))
+}
+
+/// So do the moves of its operations that were taken back with it: the next run moves anew.
+async fn rename_moves(tx: &Transaction<'_>, migration: &Migration) -> Result<()> {
+    for operation in &DataPlan::read(&migration.plan)?.definition.operations {
+        let Operation::Move(_) = operation else { continue };
+        let name = Name::new(super::operation::name_of(
+            migration.name.as_str(),
+            operation.name(),
+        ))?;
+        if store::find(tx, &name).await?.is_none() {
+            continue;
+        }
+        let own = store::load(tx, &name).await?;
+        if matches!(own.state, State::RolledBack | State::Stopped) {
+            rename(tx, &own).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn set_settings(tx: &Transaction<'_>, id: i64, definition: &Definition, by: &str) -> Result<()> {
