@@ -1,10 +1,13 @@
-//! Chores: `cargo xtask new-rule NAME` makes a rule of lint, its tests and its place in the list.
+//! Chores: `cargo xtask new-rule NAME` makes a rule of lint, its tests and its place in the list; `cargo xtask rule-pages [--check]`
+//! writes the guide's page of each rule.
 
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
     reason = "a chore speaks to the person who runs it"
 )]
+
+mod pages;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -14,7 +17,9 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match words.as_slice() {
         ["new-rule", name] => new_rule(name),
-        _ => Err("usage: cargo xtask new-rule NAME   (for example: new-rule index-on-json)".to_owned()),
+        ["rule-pages"] => pages::run(false),
+        ["rule-pages", "--check"] => pages::run(true),
+        _ => Err("usage: cargo xtask new-rule NAME   (for example: new-rule index-on-json)\n       cargo xtask rule-pages [--check]".to_owned()),
     };
     match outcome {
         Ok(said) => {

@@ -8,7 +8,7 @@ rule! {
     "LNT-055" "hot-table-changed" Hazard Error
     "a table of the policy is changed without a word in writing"
     "Write `-- corridor: allow LNT-055 because …` with what was agreed."
-    "The policy of this repository names the table as one that everything depends on: every change of it wants a written acknowledgement, whatever the lock.\n\n**The safe way.** Agree when and how, and write it down: `-- corridor: allow LNT-055 because …`.\n\nIt fires on:\n\n```sql\nalter table users add column x int;\n```\n\nLocks, rewrites and scans are measured on PostgreSQL 14 to 18 (`crates/lint/facts/facts.tsv`)."
+    "The policy of this repository names the table as one that everything depends on: every change of it wants a written acknowledgement, whatever the lock.\n\n**The safe way.** Agree when and how, and write it down: `-- corridor: allow LNT-055 because …`.\n\nIt fires, with this in `corridor-lint.toml`:\n\n```toml\nhot_tables = [\"users\"]\n```\n\non:\n\n```sql\nalter table users add column x int;\n```\n\nLocks, rewrites and scans are measured on PostgreSQL 14 to 18 (`crates/lint/facts/facts.tsv`)."
 }
 
 pub(super) fn check(look: &Look<'_>, out: &mut Vec<Hit>) {

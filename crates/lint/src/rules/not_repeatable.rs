@@ -7,7 +7,7 @@ rule! {
     "LNT-205" "not-repeatable" Hygiene Notice
     "a statement that cannot be tried again, outside of a transaction"
     "`if exists` and `if not exists` where there is no transaction."
-    "Without a transaction, what was done before a failure stands, and the next try fails at it.\n\n**The better way.** `if not exists`, `if exists`; but see LNT-005 for indexes.\n\nIt fires, with `--hygiene`, on:\n\n```sql\ncreate table t (id int primary key);\n```\n\nIt is off unless it is asked for."
+    "Without a transaction, what was done before a failure stands, and the next try fails at it.\n\n**The better way.** `if not exists`, `if exists`; but see LNT-005 for indexes.\n\nIt fires, with `--hygiene`, on:\n\n```sql\ncreate table t (id int primary key);\ncreate table u (id int primary key);\n```\n\nIt is off unless it is asked for."
 }
 
 pub(super) fn check(look: &Look<'_>, out: &mut Vec<Hit>) {

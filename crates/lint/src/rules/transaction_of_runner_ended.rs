@@ -8,7 +8,7 @@ rule! {
     "LNT-057" "transaction-of-runner-ended" Hazard Error
     "the file ends, or nests in, the transaction that its runner opened"
     "Leave `begin` and `commit` to the runner."
-    "The runner opened a transaction around the file. A `commit` in it makes half of the file durable while the runner believes that all of it can be taken back; a `begin` does nothing but warn.\n\n**The safe way.** Take them out, or mark the file as one without a transaction.\n\nIt fires on:\n\n```sql\n-- in a file of Flyway: commit;\n```\n\nLocks, rewrites and scans are measured on PostgreSQL 14 to 18 (`crates/lint/facts/facts.tsv`)."
+    "The runner opened a transaction around the file. A `commit` in it makes half of the file durable while the runner believes that all of it can be taken back; a `begin` does nothing but warn.\n\n**The safe way.** Take them out, or mark the file as one without a transaction.\n\nIt fires on:\n\n```sql\n-- V7__orders.sql\nupdate orders set state = 0 where state is null;\ncommit;\n```\n\nLocks, rewrites and scans are measured on PostgreSQL 14 to 18 (`crates/lint/facts/facts.tsv`)."
 }
 
 pub(super) fn check(look: &Look<'_>, out: &mut Vec<Hit>) {
