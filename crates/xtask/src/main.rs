@@ -61,8 +61,7 @@ fn new_rule(name: &str) -> Result<String, String> {
     std::fs::write(&file, template).map_err(|error| format!("{}: {error}", file.display()))?;
     std::fs::write(&list, listed).map_err(|error| format!("{}: {error}", list.display()))?;
     Ok(format!(
-        "LNT-{number:03}: write what it asks in {}, then `script/codes`",
-        file.display()
+        "LNT-{number:03}: write what it asks in crates/lint/src/rules/{module}.rs (its tests fail until then), then `script/codes`"
     ))
 }
 
