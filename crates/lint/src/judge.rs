@@ -399,7 +399,11 @@ fn finding(
             text,
             source: source.clone(),
         };
-        evidence.push(say("locks", fact.locks_in_words()));
+        // What failed held nothing any more when its locks were looked at.
+        evidence.push(match fact.failure {
+            Some(state) => say("outcome", format!("it fails with SQLSTATE {state} on tables with rows")),
+            None => say("locks", fact.locks_in_words()),
+        });
         if fact.rewrites("table") {
             evidence.push(say(
                 "rows",
