@@ -211,9 +211,10 @@ async fn a_rollback_leaves_alone_what_never_ran() {
         .await
         .unwrap();
     desk.add("0001_m", BACK).await;
+    // Amid the work: 4 would say that nothing was changed.
     desk.run(&["migration", "start", "0001_m"])
         .await
-        .expect_code(4)
+        .expect_code(1)
         .expect_fault("MIG-134");
     // `drop table never` would fail.
     desk.run(&["rollback", "0001_m"]).await.expect_code(0);
