@@ -412,7 +412,16 @@ fn settings(cluster: &str, one: &One, may_act: bool) -> Vec<SettingLine> {
 fn attempt(attempt: &read::one::Attempt) -> AttemptLine {
     let mut where_it_runs = Vec::new();
     where_it_runs.extend(attempt.backend_pid.map(|pid| format!("backend {pid}")));
-    where_it_runs.extend(attempt.query_id.map(|id| format!("query {id}")));
+    let mut detail = attempt.detail.clone();
+    let several = detail
+        .as_object_mut()
+        .and_then(|members| members.remove("query_ids"))
+        .and_then(|ids| corridor_migration::words::of_value(&ids));
+    match several {
+        // Batches: which one runs is known while it does.
+        Some(ids) if attempt.ended_at.is_some() => where_it_runs.push(format!("queries {ids}")),
+        _ => where_it_runs.extend(attempt.query_id.map(|id| format!("query {id}"))),
+    }
     AttemptLine {
         operation: attempt.operation.clone(),
         number: attempt.number,
@@ -427,6 +436,6 @@ fn attempt(attempt: &read::one::Attempt) -> AttemptLine {
             .clone()
             .unwrap_or_else(|| "under way".to_owned())
             .replace('_', " "),
-        detail: corridor_migration::words::of_value(&attempt.detail).unwrap_or_default(),
+        detail: corridor_migration::words::of_value(&detail).unwrap_or_default(),
     }
 }

@@ -84,6 +84,10 @@ async fn a_later_batch() {
     assert_eq!(desk.figure(found).await, 1);
     holder.batch_execute("commit").await.unwrap();
     end(worker).await.expect_code(0);
+    let service = desk.serve("").await;
+    let page = service.get("/clusters/main/migrations/0001_m").await.1;
+    service.stop().await;
+    assert!(page.contains(", queries ") && !page.contains("query_ids"), "{page}");
 }
 
 /// What the server does not plan has no id beforehand, and neither have several statements; both run all the same, once.
