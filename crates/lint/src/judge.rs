@@ -401,7 +401,10 @@ fn finding(
         };
         // What failed held nothing any more when its locks were looked at.
         evidence.push(match fact.failure {
-            Some(state) => say("outcome", format!("it fails with SQLSTATE {state} on tables with rows")),
+            Some(state) => say(
+                "outcome",
+                format!("it fails with SQLSTATE {state} on tables with rows"),
+            ),
             None => say("locks", fact.locks_in_words()),
         });
         if fact.rewrites("table") {

@@ -87,7 +87,10 @@ async fn a_later_batch() {
     let service = desk.serve("").await;
     let page = service.get("/clusters/main/migrations/0001_m").await.1;
     service.stop().await;
-    assert!(page.contains(", queries ") && !page.contains("query_ids"), "{page}");
+    assert!(
+        page.contains(", queries ") && !page.contains("query_ids"),
+        "{page}"
+    );
 }
 
 /// What the server does not plan has no id beforehand, and neither have several statements; both run all the same, once.
