@@ -130,7 +130,11 @@ pub fn compare(prediction: &Prediction, seen: &Observation) -> Comparison {
         // What it did before it failed was taken back.
         return found;
     }
-    let stands = stands(prediction, seen);
+    if prediction.failure(seen.in_transaction).is_some() {
+        // The facts know only that it fails.
+        return found;
+    }
+    let (stands, anywhere) = stands(prediction, seen);
     let touched: BTreeSet<u32> = seen
         .locks
         .iter()
@@ -148,7 +152,7 @@ pub fn compare(prediction: &Prediction, seen: &Observation) -> Comparison {
         )
         .collect();
     for oid in touched {
-        let line = line(oid, stands.get(&oid), prediction, seen);
+        let line = line(oid, stands.get(&oid), anywhere, prediction, seen);
         // Plain reading that nobody has predicted is nobody's business.
         let is_reading =
             line.observed.lock.is_none_or(|mode| mode <= Mode::RowExclusive) && !line.observed.is_rewritten;
@@ -211,23 +215,37 @@ fn worse(one: Mark, other: Mark) -> Mark {
     if rank(other) > rank(one) { other } else { one }
 }
 
-fn stands(prediction: &Prediction, seen: &Observation) -> BTreeMap<u32, Stand> {
+/// Roles that a statement, or the catalogue, gives to a relation.
+const ROLES: [&str; 8] = [
+    "table",
+    "referenced",
+    "referencing",
+    "partition",
+    "default",
+    "parent",
+    "source",
+    "user",
+];
+
+/// Relations by how they stand to the statement; and what may happen to any: the facts say that some table is locked, and the
+/// statement speaks of an object that is no relation (a function, a domain, extended statistics).
+fn stands(prediction: &Prediction, seen: &Observation) -> (BTreeMap<u32, Stand>, Deeds) {
     let mut stands: BTreeMap<u32, Stand> = BTreeMap::new();
+    let mut anywhere = Deeds::default();
     let resolve = |name: &str| seen.named.get(name).copied().filter(|oid| *oid != 0);
     for (effect, fact) in &prediction.effects {
         let Some(fact) = fact else { continue };
         let is_by_query = effect.key.contains("foreign-key") || effect.key.contains("references");
         let subject = resolve(&effect.table.sql()).map(|oid| seen.before.whole(oid));
-        for role in [
-            "table",
-            "referenced",
-            "referencing",
-            "partition",
-            "default",
-            "parent",
-            "source",
-            "user",
-        ] {
+        let is_elsewhere = subject.is_none() && !effect.key.starts_with("create-");
+        for (role, mode) in &fact.locks {
+            let is_other = !ROLES.contains(role) && !role.contains('.') && *role != "new";
+            if is_other || *role == "table" && is_elsewhere {
+                anywhere.lock = anywhere.lock.max(Some(*mode));
+                anywhere.is_scanned = Some(fact.scans(role) || anywhere.is_scanned == Some(true));
+            }
+        }
+        for role in ROLES {
             let deeds = Deeds {
                 lock: fact.lock(role),
                 is_rewritten: fact.rewrites(role),
@@ -251,6 +269,7 @@ fn stands(prediction: &Prediction, seen: &Observation) -> BTreeMap<u32, Stand> {
             if let Some(subject) = subject {
                 beside.extend(seen.before.in_role(role, subject));
             }
+            // A domain's users are its tables.
             if effect.key.starts_with("domain-") && role == "table" {
                 beside.extend(seen.before.users_of_domain(&effect.table.name));
             }
@@ -260,7 +279,7 @@ fn stands(prediction: &Prediction, seen: &Observation) -> BTreeMap<u32, Stand> {
             }
         }
     }
-    stands
+    (stands, anywhere)
 }
 
 impl Deeds {
@@ -281,9 +300,16 @@ fn rewritten(seen: &Observation) -> impl Iterator<Item = u32> + '_ {
     })
 }
 
-fn line(oid: u32, stand: Option<&Stand>, prediction: &Prediction, seen: &Observation) -> Line {
+fn line(
+    oid: u32,
+    stand: Option<&Stand>,
+    anywhere: Deeds,
+    prediction: &Prediction,
+    seen: &Observation,
+) -> Line {
     let none = Stand::default();
     let stand = stand.unwrap_or(&none);
+    let allowed = stand.allowed.with(anywhere);
     let modes = |locks: &Locks| locks.get(&oid).cloned().unwrap_or_default();
     let (held, all) = (modes(&seen.held), modes(&seen.locks));
     let new = all.difference(&held).max().copied();
@@ -295,12 +321,12 @@ fn line(oid: u32, stand: Option<&Stand>, prediction: &Prediction, seen: &Observa
     let mut excuses = Vec::new();
     let expects = !prediction.is_conditional;
     // An upper limit: what was taken now, by what is allowed. What a statement drops it may lock as it likes.
-    if new.is_some_and(|mode| mode > Mode::RowExclusive && Some(mode) > stand.allowed.lock) && !is_gone {
+    if new.is_some_and(|mode| mode > Mode::RowExclusive && Some(mode) > allowed.lock) && !is_gone {
         let words = |mode: Option<Mode>| mode.map_or("no lock", Mode::words);
         differences.push(format!(
             "locked {}; predicted: {}",
             words(new),
-            words(stand.allowed.lock)
+            words(allowed.lock)
         ));
     }
     // A lower one: what is held now, by what is expected.
@@ -312,7 +338,7 @@ fn line(oid: u32, stand: Option<&Stand>, prediction: &Prediction, seen: &Observa
         let had = all.iter().max().map_or("no lock", |mode| mode.words());
         differences.push(format!("{had}; predicted: {}", mode.words()));
     }
-    if is_rewritten && !stand.allowed.is_rewritten {
+    if is_rewritten && !allowed.is_rewritten {
         differences.push("its rows were written anew; predicted: they stay".to_owned());
     }
     let has_file = seen
@@ -330,7 +356,7 @@ fn line(oid: u32, stand: Option<&Stand>, prediction: &Prediction, seen: &Observa
         differences.push("its rows stayed; predicted: they are written anew".to_owned());
     }
     if let Some(is_scanned) = is_scanned.filter(|_| !prediction.is_planned) {
-        if is_scanned && stand.allowed.is_scanned != Some(true) {
+        if is_scanned && allowed.is_scanned != Some(true) {
             differences.push("its rows were read; predicted: they are not".to_owned());
         }
         if stand.expected.is_scanned == Some(true) && expects && !is_scanned && has_file && !is_gone {
@@ -349,7 +375,7 @@ fn line(oid: u32, stand: Option<&Stand>, prediction: &Prediction, seen: &Observa
         (true, true) => Mark::Agrees,
     };
     let shown = if stand.expected == Deeds::default() {
-        stand.allowed
+        allowed
     } else {
         stand.expected
     };

@@ -139,8 +139,8 @@ pub fn holds(prediction: &Prediction) -> Vec<String> {
                         .map(|name| lock(name, "access share")),
                 );
             }
-            // They take their lock at once, and wait for nobody behind it.
-            "vacuum" => found.push(lock(&effect.table, "access exclusive")),
+            // It takes its lock at once, and waits for nobody behind it.
+            "vacuum" => found.push(lock(&effect.table, "share update exclusive")),
             "vacuum.full" => found.push(lock(&effect.table, "access share")),
             key if key.contains("concurrently") => found.push(lock(&effect.table, "row exclusive")),
             _ => {}
