@@ -126,12 +126,14 @@ pub async fn found(
         names(server, "select rolname::text as name from pg_catalog.pg_roles").await?;
     for role in origin.roles.iter().filter(|role| !known.contains(*role)) {
         let ident = Ident::new(role.clone())?;
-        match server
+        // Before it is there: whoever is interrupted here must know of it.
+        made.roles.push(ident.clone());
+        if let Err(error) = server
             .batch_execute(&format!("create role {ident} nologin"))
             .await
         {
-            Ok(()) => made.roles.push(ident),
-            Err(error) => made.miss(format!("the role {role}: {}", words(error)?)),
+            made.roles.pop();
+            made.miss(format!("the role {role}: {}", words(error)?));
         }
     }
     let known = names(
