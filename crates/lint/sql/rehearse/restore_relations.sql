@@ -4,5 +4,5 @@
 -- Oldest version: 18
 select pg_catalog.count(pg_catalog.pg_restore_relation_stats(
     'schemaname', s.schema, 'relname', s.relation, 'relpages', s.pages, 'reltuples', s.tuples, 'relallvisible', least(s.visible, s.pages)))
-from pg_catalog.unnest($1::text[], $2::text[], $3::int4[], $4::float4[], $5::int4[]) s (schema, relation, pages, tuples, visible)
+from rows from (pg_catalog.unnest($1::text[]), pg_catalog.unnest($2::text[]), pg_catalog.unnest($3::int4[]), pg_catalog.unnest($4::float4[]), pg_catalog.unnest($5::int4[])) s (schema, relation, pages, tuples, visible)
 where pg_catalog.to_regclass(pg_catalog.format('%I.%I', s.schema, s.relation)) is not null

@@ -60,4 +60,5 @@ from columns c
 left join operators equal on equal.type = c.ordered and equal.strategy = 3
 left join operators less on less.type = c.ordered and less.strategy = 1
 left join operators member on member.type = case c.element when 'pg_catalog.varchar'::pg_catalog.regtype then 'pg_catalog.text'::pg_catalog.regtype::oid else c.element end and member.strategy = 3
-on conflict do nothing
+where not exists (
+    select from pg_catalog.pg_statistic o where o.starelid = c.attrelid and o.staattnum = c.attnum and o.stainherit = c.inherited)

@@ -3,5 +3,5 @@
 -- Oldest version: 14
 update pg_catalog.pg_class c
 set relpages = s.pages, reltuples = s.tuples, relallvisible = least(s.visible, s.pages)
-from pg_catalog.unnest($1::text[], $2::int4[], $3::float4[], $4::int4[]) s (name, pages, tuples, visible)
+from rows from (pg_catalog.unnest($1::text[]), pg_catalog.unnest($2::int4[]), pg_catalog.unnest($3::float4[]), pg_catalog.unnest($4::int4[])) s (name, pages, tuples, visible)
 where c.oid = pg_catalog.to_regclass(s.name)

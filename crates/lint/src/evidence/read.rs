@@ -138,9 +138,12 @@ fn take(row: &tokio_postgres::Row, world: &mut World, live: &mut Live, asked: &m
     };
     let own = of(&name);
     for statement in &mut parse::read(&ddl.join(";\n")).statements {
-        // The server writes it with its schema, whatever the search path; the file, and so the rest of the world, need not.
+        // The server writes it with its schema, whatever the search path; the file need not.
         if let crate::ir::Kind::CreateIndex(it) = &mut statement.kind {
             it.table.clone_from(&own);
+            if let Some(name) = &mut it.name {
+                name.schema.clone_from(&own.schema);
+            }
         }
         world.apply(statement);
     }

@@ -7,12 +7,13 @@ use corridor_lint::facts::{self, Fact};
 use corridor_lint::finding::Severity;
 use corridor_lint::judge::{Settings, Source};
 use corridor_lint::parse;
+use corridor_lint::rehearse::clone::{self, Made};
 use corridor_lint::rehearse::compare::Mark;
 use corridor_lint::rehearse::course::Course;
 use corridor_lint::rehearse::prediction::{FactsOf, MEASURED};
-use corridor_lint::rehearse::{Played, State, findings};
-use corridor_pg::{ApplicationName, ConnectOptions, Session};
-use corridor_testbed::{Cluster, ClusterOptions, Database};
+use corridor_lint::rehearse::{Played, State, findings, statistics};
+use corridor_pg::{ApplicationName, ConnectOptions, Ident, Session};
+use corridor_testbed::{Cluster, ClusterOptions, Database, Servers};
 
 use crate::measure::cases;
 
@@ -198,5 +199,147 @@ async fn a_wrong_fact_is_loud() {
             "{what}: {:?}",
             found[0].evidence
         );
+    }
+}
+
+/// Tables of many types, with what the planner asks of each.
+const WIDE: &str = "
+create extension if not exists btree_gist;
+create type mood as enum ('ok', 'sad', 'mad');
+create domain age as int check (value > 0);
+create table wide (id bigint primary key, n int, v varchar(20), t text collate \"C\", e mood, a age, tags text[], words tsvector,
+    d date, b bool, x numeric, addr inet, net cidr, r int4range, u uuid, j jsonb, blank text);
+insert into wide select n, n % 50, 'v' || n % 9, 't' || n % 1000, (array['ok', 'sad', 'mad'])[n % 3 + 1]::mood, n % 30 + 1,
+    array['a', 'b' || n % 5], to_tsvector('simple', 'word w' || n % 20), date '2020-01-01' + n % 700, n % 4 = 0, n / 7.0,
+    ('10.0.' || n % 200 || '.1')::inet, '10.0.0.0/8', int4range(n, n + 5), md5(n::text)::uuid, '{}', null from generate_series(1, 40000) n;
+create index wide_lower on wide (lower(v));
+create index wide_n on wide (n) where n < 10;
+create table part (k int, v int) partition by range (k);
+create table part_1 partition of part for values from (0) to (5000);
+create table part_2 partition of part default;
+insert into part select n, n % 7 from generate_series(1, 12000) n;
+create table base (k int); create table child () inherits (base);
+insert into base select generate_series(1, 300); insert into child select generate_series(1, 700);
+create table tiny (k int); insert into tiny values (1);
+create table never (k int);
+create view seen as select * from wide where n < 10;
+analyze wide, part, part_1, part_2, base, child, tiny;
+";
+
+const QUESTIONS: &[&str] = &[
+    "select from wide",
+    "select from wide where n = 7",
+    "select from wide where n < 20",
+    "select from wide where v = 'v3'",
+    "select from wide where lower(v) = 'v3'",
+    "select from wide where t > 't5'",
+    "select from wide where e = 'sad'",
+    "select from wide where a < 10",
+    "select from wide where tags @> array['b2']",
+    "select from wide where words @@ 'w3'::tsquery",
+    "select from wide where d between '2020-03-01' and '2020-04-01'",
+    "select from wide where b",
+    "select from wide where x < 100",
+    "select from wide where addr < '10.0.50.0'",
+    "select from wide where net = '10.0.0.0/8'",
+    "select from wide where id < 1000",
+    "select from wide where blank is not null",
+    "select from wide group by n",
+    "select from wide w join part p on p.k = w.n",
+    "select from part where k = 6000",
+    "select from part where v = 3",
+    "select from base where k < 100",
+    "select from seen",
+    "select from tiny",
+];
+
+async fn estimates(client: &tokio_postgres::Client) -> Vec<String> {
+    let mut found = Vec::new();
+    for question in QUESTIONS {
+        // Of the top, and of what is read: the way there may differ.
+        let plan = client.query(&format!("explain {question}"), &[]).await.unwrap();
+        let top: String = plan[0].get(0);
+        let rows = top
+            .split("rows=")
+            .nth(1)
+            .unwrap()
+            .split(' ')
+            .next()
+            .unwrap()
+            .to_owned();
+        found.push(format!("{question}: {rows}"));
+    }
+    found
+}
+
+/// The schema of a database, by the server's own `pg_dump` where there is one.
+async fn dump(url: &str, major: u32) -> String {
+    let own = Servers::major(major).unwrap().program("pg_dump");
+    let program = own.or_else(|| Servers::client("pg_dump")).unwrap();
+    let output = tokio::process::Command::new(program)
+        .args(["--schema-only", url])
+        .output()
+        .await
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+async fn a_clone_is_planned_alike(major: u32) {
+    let source = Cluster::shared(major).await.fresh_database("wide").await.unwrap();
+    let client = corridor_testbed::cluster::connect(&source.url).await.unwrap();
+    client.batch_execute(WIDE).await.unwrap();
+    let before = writes(&client).await;
+    let cluster = Cluster::start(ClusterOptions::new(major).setting("autovacuum", "off"))
+        .await
+        .unwrap();
+    let origin = clone::look(&*session(&source.url).await).await.unwrap();
+    let mut made = Made::default();
+    let server = session(&cluster.url("postgres")).await;
+    let name = Ident::new("copy").unwrap();
+    clone::found(&server, &name, Some(&origin), false, &mut made)
+        .await
+        .unwrap();
+    let copy = session(&cluster.url("copy")).await;
+    clone::fill(&copy, &origin, &dump(&source.url, major).await, &mut made)
+        .await
+        .unwrap();
+    assert_eq!(made.notes, Vec::<String>::new());
+    statistics::write(&copy, major, &origin.statistics, true)
+        .await
+        .unwrap()
+        .unwrap();
+    for (file, pages) in statistics::heap_files(&copy).await.unwrap() {
+        cluster.lengthen(&file, pages * 8_192).unwrap();
+    }
+    let clone = cluster.connect("copy").await.unwrap();
+    assert_eq!(estimates(&client).await, estimates(&clone).await, "{major}");
+    // Without rows it is all the same.
+    let rows: i64 = clone
+        .query_one("select count(*) from wide", &[])
+        .await
+        .unwrap()
+        .get(0);
+    assert_eq!(rows, 0);
+    // The source was only read.
+    assert_eq!(before, writes(&client).await);
+}
+
+/// Rows written, and the relations there are.
+async fn writes(client: &tokio_postgres::Client) -> (i64, i64, String) {
+    let sql = "select (select sum(n_tup_ins + n_tup_upd + n_tup_del)::int8 from pg_stat_user_tables), (select count(*) from pg_class), \
+        (select md5(string_agg(r.rolname, ',' order by r.rolname)) from pg_roles r where r.rolname = session_user)";
+    let row = client.query_one(sql, &[]).await.unwrap();
+    (row.get(0), row.get(1), row.get(2))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_planner_expects_of_a_clone_what_it_expects_of_its_source() {
+    let majors: &[u32] = match std::env::var_os("CORRIDOR_TEST_QUICK") {
+        Some(_) => &[15],
+        None => &[14, 15, 16, 17, 18],
+    };
+    for major in majors {
+        a_clone_is_planned_alike(*major).await;
     }
 }

@@ -226,17 +226,10 @@ impl Stage {
         let Some(cluster) = &self.cluster else {
             return Ok(());
         };
-        let data = cluster.data_dir();
         for (file, pages) in statistics::heap_files(session).await? {
-            let path = data.join(&file);
-            let done = std::fs::OpenOptions::new()
-                .write(true)
-                .open(&path)
-                .and_then(|file| file.set_len(pages * PAGE_BYTES));
-            if let Err(error) = done {
-                self.made.notes.push(format!(
-                    "the planner sees tables without pages, so it expects few rows: {file}: {error}"
-                ));
+            if let Err(error) = cluster.lengthen(&file, pages * PAGE_BYTES) {
+                let why = format!("the planner sees tables without pages, so it expects few rows: {error}");
+                self.made.notes.push(why);
                 return Ok(());
             }
         }
