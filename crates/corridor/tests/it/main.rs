@@ -36,6 +36,7 @@ mod pgbench;
 mod plan;
 mod pooler;
 mod properties;
+mod rehearsing;
 mod roles;
 mod rotation;
 mod scale;

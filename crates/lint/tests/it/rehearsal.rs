@@ -356,3 +356,70 @@ async fn the_planner_expects_of_a_clone_what_it_expects_of_its_source() {
         a_clone_is_planned_alike(*major).await;
     }
 }
+
+/// Each runner's transaction, once: where there is one, a failure takes back what stood before it.
+#[tokio::test]
+async fn a_file_runs_in_the_transaction_of_its_runner() {
+    let cases = [
+        ("x.sql", "", false),
+        ("V1__a.sql", "", true),
+        ("1_a.up.sql", "", true),
+        ("migrations/1_a.sql", "", true),
+        ("migrations/1_a.sql", "-- no-transaction\n", false),
+        ("1_a/up.sql", "", true),
+        ("1_a/migration.sql", "", true),
+        ("a.sql", "-- migrate:up\n", true),
+        ("a.sql", "-- migrate:up transaction:false\n", false),
+        ("a.sql", "-- +goose Up\n", true),
+        ("a.sql", "-- +goose NO TRANSACTION\n-- +goose Up\n", false),
+        ("a.sql", "BEGIN;\n--\n-- Create model A\n--\n", true),
+        (
+            "a.sql",
+            "BEGIN;\n-- Running upgrade  -> ab\nselect 'alembic_version';\n",
+            true,
+        ),
+    ];
+    let cluster = Cluster::shared(15).await;
+    for (path, head, takes_back) in cases {
+        let database = cluster.fresh_database("runner").await.unwrap();
+        let client = corridor_testbed::cluster::connect(&database.url).await.unwrap();
+        let text = format!(
+            "{head}create table first_one (a int);\nalter table nowhere add column b int;\nselect 1;\n"
+        );
+        let played = play(
+            &database.url,
+            &[(path, &text), ("later.sql", "select 2;")],
+            MEASURED,
+            true,
+        )
+        .await;
+        let there: bool = client
+            .query_one("select to_regclass('first_one') is not null", &[])
+            .await
+            .unwrap()
+            .get(0);
+        assert_eq!(there, !takes_back, "{path} {head}");
+        let words: Vec<&str> = played
+            .iter()
+            .flat_map(|file| file.steps.iter().rev().take(3).rev())
+            .map(|step| match &step.state {
+                State::Ran => "ran",
+                State::Failed { .. } => "failed",
+                State::NotRun { .. } => "not run",
+            })
+            .collect();
+        assert_eq!(words, ["ran", "failed", "not run", "not run"], "{path} {head}");
+        // One that cannot be in a transaction is refused in that of a runner, and only there.
+        let text = format!(
+            "{head}create table second_one (a int);\ncreate index concurrently i on second_one (a);\n"
+        );
+        if !head.starts_with("BEGIN") && path != "V1__a.sql" {
+            let played = play(&database.url, &[(path, &text)], MEASURED, true).await;
+            let step = played[0].steps.last().unwrap();
+            let is_refused =
+                matches!(&step.state, State::Failed { failure, .. } if failure.sqlstate == "25001");
+            assert_eq!(is_refused, takes_back, "{path} {head}: {:?}", step.state);
+            assert_eq!(step.comparison.as_ref().unwrap().mark, Mark::Agrees, "{path}");
+        }
+    }
+}
