@@ -16,6 +16,7 @@ insert into parent select n, 'p' || n from generate_series(1, 1000) n;
 insert into child select n, n, 'c' from generate_series(1, 1000) n;
 create index child_note on child (note);
 create table split (k int) partition by range (k);
+create schema app; create table app.other (id int);
 create table split_1 partition of split for values from (0) to (10);
 analyze;
 ";
@@ -39,6 +40,16 @@ impl Drop for File {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.0);
     }
+}
+
+/// A session that may write again.
+async fn writer(database: &Database) -> tokio_postgres::Client {
+    let client = connect(&database.url).await.unwrap();
+    client
+        .batch_execute("set default_transaction_read_only = off")
+        .await
+        .unwrap();
+    client
 }
 
 async fn filled(label: &str) -> Database {
@@ -251,9 +262,9 @@ async fn left(cluster: &Cluster) -> i64 {
 #[tokio::test]
 async fn a_given_server_is_left_as_it_was() {
     let database = filled("rehearsed_given").await;
-    let client = connect(&database.url).await.unwrap();
+    let client = writer(&database).await;
     client
-        .batch_execute("set default_transaction_read_only = off; create role rehearse_only_1; alter table child owner to rehearse_only_1; grant select on parent to rehearse_only_1")
+        .batch_execute("create role rehearse_only_1; alter table child owner to rehearse_only_1; grant select on parent to rehearse_only_1")
         .await
         .unwrap();
     let other = Cluster::start(ClusterOptions::new(15)).await.unwrap();
@@ -343,9 +354,9 @@ async fn what_cannot_be_rehearsed_is_refused() {
         run.stderr
     );
     // A table that the role may not read.
-    let client = connect(&database.url).await.unwrap();
+    let client = writer(&database).await;
     let role = format!("poor_{}", database.name);
-    let make = format!("set default_transaction_read_only = off; create role {role} login");
+    let make = format!("create role {role} login");
     client.batch_execute(&make).await.unwrap();
     let url = database.url.replace("postgres@", &format!("{role}@"));
     let args = ["lint", "--rehearse", "--database", &url, file.path()];
