@@ -168,15 +168,14 @@ impl Course<'_> {
         } else {
             "rollback"
         };
-        if followed.transaction.is_some() || has_failed {
-            if let Some(failure) = self.execute(end).await? {
-                let cause = Cause::of(&failure, self.has_gaps);
-                let last = file.steps.last_mut();
-                if let Some(step) = last {
-                    step.state = State::Failed { failure, cause };
-                }
-                has_failed = true;
+        if (followed.transaction.is_some() || has_failed)
+            && let Some(failure) = self.execute(end).await?
+        {
+            let cause = Cause::of(&failure, self.has_gaps);
+            if let Some(step) = file.steps.last_mut() {
+                step.state = State::Failed { failure, cause };
             }
+            has_failed = true;
         }
         Ok(has_failed)
     }

@@ -12,7 +12,7 @@ pub type FactsOf = fn(key: &str, major: u32) -> Option<&'static Fact>;
 pub struct Prediction {
     /// Its kinds with their facts.
     pub effects: Vec<(Effect, Option<&'static Fact>)>,
-    /// Nothing is expected: it is not judged (`None`: it is).
+    /// Nothing is known of it, so nothing can differ.
     pub is_unjudged: bool,
     /// What would have to be known to be sure.
     pub unknown: Vec<String>,
@@ -37,10 +37,21 @@ pub fn predict(
             (effect, fact)
         })
         .collect();
-    let unknown = effects
+    let mut unknown: Vec<String> = effects
         .iter()
         .flat_map(|(effect, _)| effect.unknown.iter().cloned())
         .collect();
+    // Of tables and columns the facts know it.
+    let is_known = |key: &str| {
+        key.starts_with("drop-table") || key.starts_with("drop-column") || key.starts_with("truncate")
+    };
+    let cascades = crate::script::words(text).iter().any(|word| word == "cascade");
+    if cascades
+        && matches!(statement.kind, Kind::Drop { .. } | Kind::Alter { .. })
+        && !effects.iter().all(|(effect, _)| is_known(effect.key))
+    {
+        unknown.push("what `cascade` takes along".to_owned());
+    }
     let knows_nothing = effects.is_empty()
         && !matches!(statement.kind, Kind::Harmless(_) | Kind::SearchPath(_))
         || effects.iter().any(|(_, fact)| fact.is_none());
@@ -82,7 +93,7 @@ fn is_planned(key: &str) -> bool {
 }
 
 fn is_conditional(text: &str) -> bool {
-    let words: Vec<String> = text.split_whitespace().map(str::to_lowercase).collect();
+    let words = crate::script::words(text);
     words.windows(2).any(|pair| pair == ["if", "exists"])
         || words.windows(3).any(|three| three == ["if", "not", "exists"])
 }

@@ -77,6 +77,16 @@ async fn template(cluster: &Cluster, has_rows: bool) -> Database {
     database
 }
 
+/// What tables without rows do not show: a failure that takes a row, and scans of a foreign key's query.
+const UNSEEN: &[&str] = &[
+    "add-column.not-null",
+    "add-column.references-default",
+    "type.foreign-key-rewritten",
+    "add-foreign-key",
+    "add-foreign-key.partitioned",
+    "validate.foreign-key",
+];
+
 /// Every case of the facts, rehearsed where there are rows and where there are none: nothing differs, and what cannot be seen
 /// without rows is said to be so.
 async fn all_cases_agree(has_rows: bool) {
@@ -87,10 +97,11 @@ async fn all_cases_agree(has_rows: bool) {
     let server = cluster.connect("postgres").await.unwrap();
     let (mut wrong, mut unseen, mut count) = (Vec::new(), Vec::new(), 0);
     // `copy.to` starts a program, which a rehearsal does not.
-    for case in cases()
+    let is_quick = std::env::var_os("CORRIDOR_TEST_QUICK").is_some();
+    let wanted = cases()
         .into_iter()
-        .filter(|case| case.since <= 15 && case.key != "copy.to")
-    {
+        .filter(|case| case.since <= 15 && case.key != "copy.to");
+    for case in wanted.step_by(if is_quick { 6 } else { 1 }) {
         let make = format!("create database trial template \"{}\"", template.name);
         server.batch_execute(&make).await.unwrap();
         let path = "alter database trial set search_path = ground";
@@ -137,9 +148,11 @@ async fn all_cases_agree(has_rows: bool) {
             .await
             .unwrap();
     }
-    println!("{count} cases, not observable: {unseen:?}");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert!(!has_rows || unseen.is_empty(), "{unseen:?}");
+    let expected: Vec<&str> = UNSEEN.iter().copied().filter(|_| !has_rows).collect();
+    if !is_quick {
+        assert_eq!(unseen, expected);
+    }
     assert!(count > if is_quick { 30 } else { 200 }, "{count}");
 }
 
