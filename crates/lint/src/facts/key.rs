@@ -333,7 +333,12 @@ fn drop(statement: &Statement, world: &World) -> Vec<Effect> {
                     (false, true) => "drop-index.partitioned",
                     (false, false) => "drop-index",
                 };
-                Effect::new(key, span.clone(), &table)
+                let effect = Effect::new(key, span.clone(), &table);
+                // It was measured by the index's name alone: there its table is the parent.
+                match is_partitioned {
+                    true => effect.with("parent", &table),
+                    false => effect,
+                }
             }
             other => {
                 let key = match other {
