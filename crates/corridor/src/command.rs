@@ -35,6 +35,8 @@ use crate::args::Command;
 use crate::interrupt::Interrupt;
 use crate::output::Output;
 
+pub(crate) use lint::Rehearsal;
+
 /// Done.
 pub(crate) const DONE: u8 = 0;
 
@@ -89,6 +91,8 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<u8> {
         Command::User(args) => context.interruptible(user::run(context, &args)).await,
         Command::Config(args) => context.interruptible(serve::show(context, &args)).await,
         Command::Watch(args) => collector::run(context, &args, None).await,
+        // What a rehearsal has made is taken away before it leaves.
+        Command::Lint(args) if args.rehearse => lint::run(context, &args).await,
         Command::Lint(args) => context.interruptible(lint::run(context, &args)).await,
         Command::Move(args) => r#move::run(context, &args).await,
         Command::Resume(args) => resume::run(context, &args).await,

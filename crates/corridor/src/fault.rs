@@ -79,6 +79,13 @@ pub(crate) fn rooms() -> Vec<(&'static str, Vec<&'static Code>)> {
             "what lint finds for ClickHouse",
             corridor_lint::clickhouse::CODES.to_vec(),
         ),
+        (
+            "what a rehearsal finds",
+            corridor_lint::rehearse::RULES
+                .iter()
+                .map(|rule| rule.code)
+                .collect(),
+        ),
         ("why lint judges nothing", corridor_lint::fault::FAULTS.to_vec()),
         (
             "the console and its accounts",

@@ -202,6 +202,13 @@ alter table target alter column h type int8;
 -- case: type.referenced-key
 alter table target alter column id type bigint;
 
+-- case: type.foreign-key
+-- before: alter table referenced add column code varchar(5) unique; alter table target add column code varchar(5) references referenced (code)
+alter table target alter column code type varchar(20);
+
+-- case: type.foreign-key-rewritten
+alter table target alter column ref_id type bigint;
+
 -- case: type.timestamp-to-timestamptz.utc
 -- session: set timezone = 'UTC'
 alter table target alter column d type timestamptz;

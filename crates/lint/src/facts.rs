@@ -61,6 +61,17 @@ impl Mode {
         Mode::ALL.into_iter().find(|mode| mode.words() == words)
     }
 
+    /// The mode as `pg_locks` calls it: `AccessShareLock`.
+    pub fn of_server(name: &str) -> Option<Mode> {
+        let name = name.strip_suffix("Lock")?;
+        Mode::ALL.into_iter().find(|mode| format!("{mode:?}") == name)
+    }
+
+    /// Whoever waits for `weaker` waits for this one too, and for more.
+    pub fn covers(self, weaker: Mode) -> bool {
+        self > weaker && (self != Mode::Share || weaker < Mode::RowExclusive)
+    }
+
     /// Writers (`row exclusive`) wait for it.
     pub fn blocks_writes(self) -> bool {
         self >= Mode::Share
@@ -69,6 +80,12 @@ impl Mode {
     /// Readers (`access share`) wait for it.
     pub fn blocks_reads(self) -> bool {
         self == Mode::AccessExclusive
+    }
+}
+
+impl serde::Serialize for Mode {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.words())
     }
 }
 

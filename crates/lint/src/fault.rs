@@ -34,4 +34,20 @@ faults! {
         "a plan is there already"
         "Remove it, or name another directory."
         "`--plan` writes a new file for each file with findings, and overwrites none. Nothing was written."
+    NO_SERVER "LNT-908" Refused
+        "there is no place for a rehearsal"
+        "Install the server programs that the message names, or name a server with `--rehearse-on`."
+        "`--rehearse` starts a throwaway cluster of the database's own major, and clones the schema with a `pg_dump` that reads it. The server programs, or the `pg_dump`, are not on this machine, or the cluster did not start. Nothing was run, and nothing was changed.\n\n`--rehearse-on URL` takes a server that is there: of the same major, and another one than the database's. A database of its own is made there, and dropped at the end."
+    NOT_DUMPED "LNT-909" Refused
+        "the schema cannot be read"
+        "See what `pg_dump` says; `pg_read_all_data` lets a role read every table."
+        "`pg_dump --schema-only` failed on the database. It locks every table in the weakest mode, which wants the right to read the table, and waits ten seconds for a lock at most. The message is its own. Nothing was changed.\n\n```sql\ngrant pg_read_all_data to ROLE;\n```\n\nlets a role read every table; without it, grant `select` on the tables that the message names."
+    WRONG_SERVER "LNT-910" Refused
+        "a rehearsal cannot be held on this server"
+        "Name another server with `--rehearse-on`, or leave it out for a throwaway cluster."
+        "The server that `--rehearse-on` names has another major than the database, is the database's own server (or a copy of it, which has the same identifier), or does not let us make a database. Locks and rewrites differ from major to major. On the own server a rehearsal would take processor and disk from the application, and roles belong to all databases of a server. Nothing was run."
+    LEFT_BEHIND "LNT-911" BadResult
+        "the database of a rehearsal was not dropped"
+        "Drop the database that the message names by hand."
+        "A rehearsal makes a database of its own on the server of `--rehearse-on`, named `corridor_rehearsal_…`, and the roles that are missing there. It could not be dropped at the end: the connection was lost, perhaps. Nothing else uses it."
 }

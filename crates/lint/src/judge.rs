@@ -215,13 +215,12 @@ pub fn judge(
     findings
 }
 
-fn judge_one(
+/// What of a file its runner runs, and the session that it begins in. `None`: it is passed over.
+pub(crate) fn opened(
     source: &Source<'_>,
     mut script: Script,
     settings: &Settings,
-    world: &mut World,
-    live: Option<&Live>,
-) -> Vec<Finding> {
+) -> Option<(Script, Session)> {
     let runner = settings
         .runner
         .unwrap_or_else(|| Runner::guess(source.path, source.text));
@@ -231,13 +230,22 @@ fn judge_one(
         is_passed_over,
         ..
     } = runner.read(source.path, source.text, source.config);
-    if is_passed_over {
-        return Vec::new();
-    }
     script
         .statements
         .retain(|statement| forward.iter().any(|part| part.contains(&statement.span.start)));
-    let mut session = Session::new(settings.timeouts, in_transaction);
+    (!is_passed_over).then(|| (script, Session::new(settings.timeouts, in_transaction)))
+}
+
+fn judge_one(
+    source: &Source<'_>,
+    script: Script,
+    settings: &Settings,
+    world: &mut World,
+    live: Option<&Live>,
+) -> Vec<Finding> {
+    let Some((script, mut session)) = opened(source, script, settings) else {
+        return Vec::new();
+    };
     let said = RefCell::new(BTreeSet::new());
     let has_rollback = script
         .statements

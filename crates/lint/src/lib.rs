@@ -2,6 +2,7 @@
 //!
 //! - [`script`], [`parse`], [`ir`]: a file into statements with spans.
 //! - [`finding`]: what is said: which rule, which span, with which figures, and the safe way.
+//! - [`rehearse`]: a file tried out on a clone, and what was observed beside what was predicted.
 //!
 //! **Invariant:** no rule says which lock a statement takes. It asks the facts, which are measured on real servers.
 
@@ -17,6 +18,7 @@ pub mod judge;
 pub mod mend;
 pub mod parse;
 pub mod plan;
+pub mod rehearse;
 pub mod rules;
 pub mod script;
 pub mod session;

@@ -30,6 +30,14 @@ pub fn cut(text: &str) -> (Vec<Piece>, Vec<Comment>) {
     (scan.pieces, scan.comments)
 }
 
+/// The words of a statement, in lower case, without comments, quotes and signs.
+pub fn words(text: &str) -> Vec<String> {
+    let mut scan = Scan::new(text);
+    scan.keeps_words = true;
+    scan.run();
+    scan.all_words
+}
+
 struct Scan<'a> {
     text: &'a str,
     bytes: &'a [u8],
@@ -45,6 +53,8 @@ struct Scan<'a> {
     last: String,
     pieces: Vec<Piece>,
     comments: Vec<Comment>,
+    keeps_words: bool,
+    all_words: Vec<String>,
 }
 
 impl<'a> Scan<'a> {
@@ -64,6 +74,8 @@ impl<'a> Scan<'a> {
             last: String::new(),
             pieces: Vec::new(),
             comments: Vec::new(),
+            keeps_words: false,
+            all_words: Vec::new(),
         }
     }
 
@@ -222,6 +234,9 @@ impl<'a> Scan<'a> {
         let word = self.text[from..self.at].to_ascii_lowercase();
         if self.words.len() < 64 {
             self.words.push(word.clone());
+        }
+        if self.keeps_words {
+            self.all_words.push(word.clone());
         }
         match word.as_str() {
             "atomic" if self.last == "begin" && self.depth == 0 => self.atomic += 1,

@@ -280,6 +280,17 @@ impl Cluster {
         }
     }
 
+    /// Makes a file of the data directory, named from there, as long as this: a hole behind its end. To the server these are pages
+    /// that nothing was written to yet.
+    pub fn lengthen(&self, file: &str, bytes: u64) -> Result<()> {
+        let path = self.data_dir().join(file);
+        std::fs::OpenOptions::new()
+            .write(true)
+            .open(&path)
+            .and_then(|file| file.set_len(bytes))
+            .map_err(Error::io(format!("making {} longer", path.display())))
+    }
+
     /// What the server has logged so far.
     pub fn server_log(&self) -> Result<String> {
         self.inner.server_log()

@@ -8,6 +8,7 @@ Examples:
   corridor lint --since origin/main --format github db/migrations/*.sql
   corridor lint V7__orders.sql -d postgres://app@host/app
   corridor lint --plan migrations V7__orders.sql
+  corridor lint --rehearse V7__orders.sql -d postgres://app@host/app
   python manage.py sqlmigrate app 0007 | corridor lint -";
 
 /// `corridor lint`
@@ -53,6 +54,12 @@ pub(crate) struct Lint {
     /// Write for each file a migration that does it the safe way, into this directory [default: migrations]
     #[arg(long, value_name = "DIR", num_args = 0..=1, default_missing_value = "migrations", conflicts_with = "fix", require_equals = false)]
     pub(crate) plan: Option<std::path::PathBuf>,
+    /// Also run the files on a clone of the schema of --database, without its rows, in a throwaway cluster, and compare
+    #[arg(long, conflicts_with_all = ["fix", "plan", "write_baseline"])]
+    pub(crate) rehearse: bool,
+    /// Rehearse on this server instead, in a database of its own
+    #[arg(long, value_name = "URL", requires = "rehearse")]
+    pub(crate) rehearse_on: Option<String>,
 }
 
 /// Whose SQL.

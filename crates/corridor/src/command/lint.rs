@@ -1,5 +1,7 @@
 //! `corridor lint`: is this schema change safe, here, now?
 
+mod rehearse;
+
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -18,6 +20,8 @@ use crate::args::{Dialect, Format, Level, Lint};
 use crate::fault::USAGE;
 use crate::output::lint::{self as shown, Judged};
 use crate::output::text::hang;
+
+pub(crate) use rehearse::Rehearsal;
 
 /// Findings at or above the level.
 const FOUND: u8 = 1;
@@ -79,7 +83,26 @@ pub(crate) async fn run(context: &Context, args: &Lint) -> Result<u8> {
     if let Some(directory) = &args.plan {
         return write_plans(context, directory, &sources, &settings, &world);
     }
-    show(context, args, &files, &findings)?;
+    let mut rehearsal = None;
+    if args.rehearse {
+        // Without a database it begins on an empty one, of which everything is known.
+        let empty = World {
+            is_catalogue: true,
+            ..World::default()
+        };
+        let request = rehearse::Request {
+            sources: &sources,
+            settings: &settings,
+            world: if live.is_some() { &world } else { &empty },
+            is_utc: live.as_ref().is_none_or(|live| live.is_utc),
+        };
+        let Some((seen, found)) = Box::pin(rehearse::run(context, args, &request)).await? else {
+            return Ok(context.interrupt.code());
+        };
+        findings.extend(found);
+        rehearsal = Some(seen);
+    }
+    show(context, args, &files, &findings, rehearsal.as_ref())?;
     Ok(exit_code(args, &findings))
 }
 
@@ -92,6 +115,7 @@ fn refuse_mixed(context: &Context, args: &Lint) -> Result<()> {
             .then_some("--cluster is for --dialect clickhouse"),
         Dialect::Clickhouse if context.database.is_some() => Some("--database is for PostgreSQL"),
         Dialect::Clickhouse if args.plan.is_some() => Some("--plan is for PostgreSQL"),
+        Dialect::Clickhouse if args.rehearse => Some("--rehearse is for PostgreSQL"),
         Dialect::Clickhouse => None,
     };
     match refused {
@@ -122,7 +146,13 @@ fn exit_code(args: &Lint, findings: &[Finding]) -> u8 {
     }
 }
 
-fn show(context: &Context, args: &Lint, files: &[Judged], findings: &[Finding]) -> Result<()> {
+fn show(
+    context: &Context,
+    args: &Lint,
+    files: &[Judged],
+    findings: &[Finding],
+    rehearsal: Option<&Rehearsal>,
+) -> Result<()> {
     let count = || {
         files
             .iter()
@@ -135,10 +165,16 @@ fn show(context: &Context, args: &Lint, files: &[Judged], findings: &[Finding]) 
         args.format
     };
     match format {
-        Format::Tty => context.output.data(&shown::tty(files, findings, count())),
+        Format::Tty => {
+            let report = rehearsal.map(|it| format!("\n\n{}", shown::rehearsal::tty(files, it)));
+            let judged = shown::tty(files, findings, count());
+            context
+                .output
+                .data(&format!("{judged}{}", report.unwrap_or_default()))
+        }
         Format::Json => context
             .output
-            .document(&shown::document(files, findings, count())),
+            .document(&shown::document(files, findings, count(), rehearsal)),
         Format::Sarif => context.output.data(&shown::sarif(files, findings)),
         Format::Gitlab => context.output.data(&shown::gitlab(files, findings)),
         Format::Github if findings.is_empty() => Ok(()),

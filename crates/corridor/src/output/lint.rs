@@ -1,6 +1,7 @@
 //! What lint found: the place in the source and what is said of it, or one of the forms that programs read.
 
 mod feed;
+pub(crate) mod rehearsal;
 
 use std::collections::HashMap;
 
@@ -10,6 +11,7 @@ use serde::Serialize;
 
 use super::WIDTH;
 use super::text::{Paint, harmless, paint, wrap};
+use crate::command::Rehearsal;
 
 pub(crate) use feed::{github, gitlab, sarif};
 
@@ -211,10 +213,18 @@ pub(crate) struct Document<'a> {
     files: Vec<&'a str>,
     statements: usize,
     findings: Vec<Shown<'a>>,
+    /// With `--rehearse` only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rehearsal: Option<&'a Rehearsal>,
 }
 
 /// For programs.
-pub(crate) fn document<'a>(files: &'a [Judged], findings: &'a [Finding], statements: usize) -> Document<'a> {
+pub(crate) fn document<'a>(
+    files: &'a [Judged],
+    findings: &'a [Finding],
+    statements: usize,
+    rehearsal: Option<&'a Rehearsal>,
+) -> Document<'a> {
     let places = index(files);
     let place = |finding: &Finding, at: usize| {
         let (line, column) = file(&places, finding).map_or((1, 1), |file| file.place(at));
@@ -231,5 +241,6 @@ pub(crate) fn document<'a>(files: &'a [Judged], findings: &'a [Finding], stateme
                 end: place(finding, finding.span.end),
             })
             .collect(),
+        rehearsal,
     }
 }

@@ -37,6 +37,7 @@ mod pgbench;
 mod plan;
 mod pooler;
 mod properties;
+mod rehearsing;
 mod roles;
 mod rotation;
 mod scale;

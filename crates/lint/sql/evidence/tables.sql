@@ -11,7 +11,7 @@ found as (
     from asked a
     left join pg_catalog.pg_index x on x.indexrelid = a.id
     join pg_catalog.pg_class t on t.oid = coalesce(x.indrelid, a.id)
-    where t.relkind in ('r', 'p', 'm', 'f')
+    where t.relkind in ('r', 'p', 'm', 'f', 'v')
     order by t.oid, x.indexrelid is null desc
 )
 select
@@ -46,11 +46,6 @@ select
     ), '{}') as invalid,
     (select i.inhparent::regclass::text from pg_catalog.pg_inherits i where i.inhrelid = f.oid and f.relispartition) as parent,
     (select p.partdefid::regclass::text from pg_catalog.pg_partitioned_table p where p.partrelid = f.oid and p.partdefid <> 0) as default_partition,
-    coalesce((
-        select pg_catalog.array_agg(pg_catalog.format('create domain %s as int%s', pg_catalog.format_type(t.oid, null), case when t.typnotnull or exists (select from pg_catalog.pg_constraint d where d.contypid = t.oid) then ' check (true)' else '' end))
-        from pg_catalog.pg_attribute a join pg_catalog.pg_type t on t.oid = a.atttypid
-        where a.attrelid = f.oid and a.attnum > 0 and not a.attisdropped and t.typtype = 'd'
-    ), '{}') as domains,
     exists (select from pg_catalog.pg_publication_rel r where r.prrelid = f.oid)
         or exists (select from pg_catalog.pg_publication p where p.puballtables) as is_published,
     exists (

@@ -86,6 +86,7 @@ async fn read_in_transaction(client: &Client, names: &[Name]) -> Result<(World, 
             take(&row, &mut world, &mut live, &mut asked);
         }
     }
+    domains(client, &mut world).await?;
     if live.has_statements {
         statements(client, names, &mut live).await?;
     }
@@ -96,17 +97,29 @@ async fn read_in_transaction(client: &Client, names: &[Name]) -> Result<(World, 
     Ok((world, live))
 }
 
+/// All domains: a column that a file adds may be of any.
+async fn domains(client: &Client, world: &mut World) -> Result<()> {
+    for row in client
+        .query(include_str!("../../sql/evidence/domains.sql"), &[])
+        .await?
+    {
+        world.domains.insert(row.get("name"), row.get("is_constrained"));
+    }
+    Ok(())
+}
+
 fn take(row: &tokio_postgres::Row, world: &mut World, live: &mut Live, asked: &mut BTreeSet<String>) {
     let name: String = row.get("name");
     let list = |column: &str| row.get::<_, Vec<String>>(column);
     let partition_by: Option<String> = row.get("partition_by");
     let kind: String = row.get("kind");
-    let mut ddl = list("domains");
+    let mut ddl = Vec::new();
     let partition = partition_by
         .map(|by| format!(" partition by {by}"))
         .unwrap_or_default();
-    if kind == "m" {
-        ddl.push(format!("create materialized view {name} as select 1"));
+    if kind == "m" || kind == "v" {
+        let materialized = if kind == "m" { "materialized " } else { "" };
+        ddl.push(format!("create {materialized}view {name} as select 1"));
     } else {
         ddl.push(format!(
             "create table {name} ({}){partition}",
@@ -115,9 +128,6 @@ fn take(row: &tokio_postgres::Row, world: &mut World, live: &mut Live, asked: &m
     }
     ddl.extend(list("constraints"));
     ddl.extend(list("indexes"));
-    for statement in &parse::read(&ddl.join(";\n")).statements {
-        world.apply(statement);
-    }
     let of = |text: &str| match parse::read(&format!("analyze {text}"))
         .statements
         .first()
@@ -127,6 +137,19 @@ fn take(row: &tokio_postgres::Row, world: &mut World, live: &mut Live, asked: &m
         _ => Name::default(),
     };
     let own = of(&name);
+    for statement in &mut parse::read(&ddl.join(";\n")).statements {
+        // The server writes it with its schema, whatever the search path; the file need not.
+        if let crate::ir::Kind::CreateIndex(it) = &mut statement.kind {
+            it.table.clone_from(&own);
+            if let Some(name) = &mut it.name {
+                name.schema.clone_from(&own.schema);
+            }
+        }
+        world.apply(statement);
+    }
+    if kind == "v" {
+        return;
+    }
     let (parent, default): (Option<String>, Option<String>) =
         (row.get("parent"), row.get("default_partition"));
     if let Some(table) = world.tables.iter_mut().rev().find(|table| table.name.is(&own)) {

@@ -82,15 +82,19 @@ pub fn effects(statement: &Statement, world: &World, is_utc: Option<bool>) -> Ve
         } => actions
             .iter()
             .enumerate()
-            .filter_map(|(at, action)| {
+            .flat_map(|(at, action)| {
                 let effect = match object {
                     Object::Table | Object::ForeignTable => action::table(name, action, world, is_utc),
                     other => action::relation(*other, name, action, world),
-                }?;
-                Some(Effect {
+                };
+                let effect = effect.map(|effect| Effect {
                     action: Some(at),
                     ..effect
-                })
+                });
+                let beside = effect
+                    .as_ref()
+                    .and_then(|effect| action::foreign_key_made_anew(effect, action, world));
+                effect.into_iter().chain(beside)
             })
             .collect(),
         Kind::CreateTable(it) => vec![create_table(it, span, world)],
@@ -329,7 +333,12 @@ fn drop(statement: &Statement, world: &World) -> Vec<Effect> {
                     (false, true) => "drop-index.partitioned",
                     (false, false) => "drop-index",
                 };
-                Effect::new(key, span.clone(), &table)
+                let effect = Effect::new(key, span.clone(), &table);
+                // It was measured by the index's name alone: there its table is the parent.
+                match is_partitioned {
+                    true => effect.with("parent", &table),
+                    false => effect,
+                }
             }
             other => {
                 let key = match other {

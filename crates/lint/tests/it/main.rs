@@ -5,5 +5,6 @@
 mod facts;
 mod live;
 mod measure;
+mod rehearsal;
 mod rivals;
 mod torn;

@@ -5,9 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use corridor_lint::facts::Mode;
+use corridor_lint::rehearse::catalogue::{Catalogue, Part};
+use corridor_lint::rehearse::observe::{self, Locks};
 use corridor_testbed::cluster::connect;
 use corridor_testbed::{Cluster, ClusterOptions};
-use tokio_postgres::{Client, SimpleQueryMessage};
+use tokio_postgres::Client;
 
 const BASE: &str = include_str!("../../facts/base.sql");
 const CASES: &str = include_str!("../../facts/cases.sql");
@@ -108,38 +111,34 @@ async fn ground(client: &Client) {
     batch(client, &format!("reset all; set client_min_messages = error; {drops}; create schema {SCHEMA}; set search_path = {SCHEMA}; {BASE}")).await;
 }
 
-/// The relations of the ground, by id: what role each has.
-async fn roles(client: &Client, case: &Case) -> BTreeMap<u32, (String, String, u32)> {
-    let rows = client
-        .query(
-            "select c.oid, coalesce(tt.relname, it.relname, c.relname)::text, \
-                case when tt.oid is not null or c.relkind = 't' then '.toast' when it.oid is not null or c.relkind in ('i', 'I') then '.index' else '' end, \
-                pg_catalog.pg_relation_filenode(c.oid), c.relname::text \
-             from pg_catalog.pg_class c \
-             left join pg_catalog.pg_index x on x.indexrelid = c.oid \
-             left join pg_catalog.pg_class it on it.oid = x.indrelid and it.relkind <> 't' \
-             left join pg_catalog.pg_class tt on tt.reltoastrelid = coalesce(case when it.oid is null then x.indrelid end, c.oid) \
-             where coalesce(tt.relnamespace, it.relnamespace, c.relnamespace) = any (array(select oid from pg_catalog.pg_namespace where nspname in ('ground', 'other')))",
-            &[],
-        )
-        .await
-        .unwrap();
+/// The relations of the ground.
+struct Ground {
+    catalogue: Catalogue,
+    /// By id: what role each has.
+    roles: BTreeMap<u32, String>,
+}
+
+async fn relations(client: &Client, case: &Case) -> Ground {
+    let mut catalogue = observe::catalogue(client).await.unwrap();
+    catalogue
+        .relations
+        .retain(|_, relation| matches!(relation.schema.as_str(), "ground" | "other"));
     let subject = subject(&case.sql);
-    rows.iter()
-        .map(|row| {
-            let (oid, table, suffix): (u32, String, String) = (row.get(0), row.get(1), row.get(2));
-            let name: String = row.get(4);
-            let file: Option<u32> = row.get(3);
-            (
-                oid,
-                (
-                    format!("{}{suffix}", role(&table, &subject, &case.key)),
-                    name,
-                    file.unwrap_or(0),
-                ),
-            )
+    let roles = catalogue
+        .relations
+        .iter()
+        .map(|(oid, relation)| {
+            // A sequence has a role of its own, whoever it belongs to.
+            let (owner, suffix) = match relation.part {
+                Some((Part::Index, owner)) => (owner, ".index"),
+                Some((Part::Toast, owner)) => (owner, ".toast"),
+                Some((Part::Sequence, _)) | None => (*oid, ""),
+            };
+            let table = &catalogue.relations[&owner].name;
+            (*oid, format!("{}{suffix}", role(table, &subject, &case.key)))
         })
-        .collect()
+        .collect();
+    Ground { catalogue, roles }
 }
 
 /// The relation that a statement is about: the first of the ground that it names.
@@ -217,9 +216,9 @@ async fn one(url: &str, client: &Client, case: &Case) -> String {
     if !case.session.is_empty() {
         batch(client, &case.session).await;
     }
-    let before = roles(client, case).await;
+    let before = relations(client, case).await;
     batch(client, "begin").await;
-    let scans_before = scans(client, &before).await;
+    let scans_before = observe::scans(client, &before.catalogue).await.unwrap();
     let outcome = client.batch_execute(&case.sql).await;
     match &outcome {
         Err(error) if error.code().is_some_and(|code| code.code() == "25001") => {
@@ -235,19 +234,16 @@ async fn one(url: &str, client: &Client, case: &Case) -> String {
             format!("yes\t-\t-\t-\tfails {code}")
         }
         Ok(()) => {
-            let pid: i32 = client
-                .query_one("select pg_catalog.pg_backend_pid()", &[])
-                .await
-                .unwrap()
-                .get(0);
-            let locks = locks(client, pid, &before).await;
+            let pid = observe::pid(client).await.unwrap();
+            let held = observe::locks(client, pid).await.unwrap();
+            let locks = locks(client, &held, &before).await;
             let files = files(client, case, &before).await;
-            let scanned = scans(client, &before).await;
+            let scanned = observe::scans(client, &before.catalogue).await.unwrap();
             let scanned = listed(
                 scanned
                     .iter()
                     .filter(|(oid, count)| scans_before.get(*oid) < Some(*count))
-                    .map(|(oid, _)| before[oid].0.trim_end_matches(".index").to_owned()),
+                    .map(|(oid, _)| before.roles[oid].trim_end_matches(".index").to_owned()),
             );
             batch(client, "rollback").await;
             format!("yes\t{locks}\t{files}\t{scanned}\tdone")
@@ -264,107 +260,59 @@ fn listed(words: impl Iterator<Item = String>) -> String {
     }
 }
 
-/// The locks of a session by role; of one role those that no other one covers.
-async fn locks(client: &Client, pid: i32, before: &BTreeMap<u32, (String, String, u32)>) -> String {
-    let rows = client
-        .query(
-            "select l.relation, l.mode, c.relname::text, coalesce(c.relkind::text, ''), coalesce(c.relnamespace::regnamespace::text, 'dropped') \
-             from pg_catalog.pg_locks l left join pg_catalog.pg_class c on c.oid = l.relation \
-             where l.pid = $1 and l.locktype = 'relation' and l.database = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database())",
-            &[&pid],
-        )
-        .await
-        .unwrap();
-    let mut held: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
-    for row in rows {
-        let oid: u32 = row.get(0);
-        let mode: String = row.get(1);
-        let namespace: String = row.get(4);
-        let kind: String = row.get(3);
-        let role = match before.get(&oid) {
-            Some((role, ..)) => role.clone(),
-            None if matches!(namespace.as_str(), "ground" | "other" | "other2") => {
-                if matches!(kind.as_str(), "i" | "I") {
+/// Locks by role; of one role those that no other one covers.
+async fn locks(client: &Client, held: &Locks, before: &Ground) -> String {
+    let now = observe::catalogue(client).await.unwrap();
+    let mut by_role: BTreeMap<String, BTreeSet<Mode>> = BTreeMap::new();
+    for (oid, modes) in held {
+        let role = match (before.roles.get(oid), now.relations.get(oid)) {
+            (Some(role), _) => role.clone(),
+            (None, Some(new))
+                if matches!(new.schema.as_str(), "ground" | "other" | "other2")
+                    && !matches!(new.part, Some((Part::Toast, _))) =>
+            {
+                if matches!(new.kind, 'i' | 'I') {
                     "new.index"
                 } else {
                     "new"
                 }
                 .to_owned()
             }
-            None => continue,
+            (None, _) => continue,
         };
-        let rank = MODES
-            .iter()
-            .position(|name| mode.strip_suffix("Lock") == Some(name))
-            .unwrap();
-        held.entry(role).or_default().insert(rank);
+        by_role.entry(role).or_default().extend(modes);
     }
-    listed(held.into_iter().flat_map(|(role, ranks)| {
-        let kept: Vec<usize> = ranks
+    listed(by_role.into_iter().flat_map(|(role, modes)| {
+        let kept: Vec<Mode> = modes
             .iter()
             .copied()
-            .filter(|rank| !ranks.iter().any(|other| covers(*other, *rank)))
+            .filter(|mode| !modes.iter().any(|other| other.covers(*mode)))
             .collect();
-        kept.into_iter()
-            .map(move |rank| format!("{role}:{}", MODES[rank]))
+        kept.into_iter().map(move |mode| format!("{role}:{mode:?}"))
     }))
-}
-
-const MODES: [&str; 8] = [
-    "AccessShare",
-    "RowShare",
-    "RowExclusive",
-    "ShareUpdateExclusive",
-    "Share",
-    "ShareRowExclusive",
-    "Exclusive",
-    "AccessExclusive",
-];
-
-/// Whatever waits for `weaker` waits for `stronger` too.
-fn covers(stronger: usize, weaker: usize) -> bool {
-    stronger > weaker && (stronger != 4 || weaker < 2)
 }
 
 /// Relations that have a new file: written anew, or emptied.
-async fn files(client: &Client, case: &Case, before: &BTreeMap<u32, (String, String, u32)>) -> String {
-    let after = roles(client, case).await;
-    listed(after.iter().filter_map(|(oid, (role, name, file))| {
-        let was = before.get(oid).or_else(|| {
-            before
-                .values()
-                .find(|(_, of, _)| of == name && role.ends_with(".index"))
-        })?;
-        (was.2 != *file && *file != 0 && was.2 != 0).then(|| was.0.clone())
+async fn files(client: &Client, case: &Case, before: &Ground) -> String {
+    let after = relations(client, case).await;
+    listed(after.catalogue.relations.iter().filter_map(|(oid, relation)| {
+        let role = &after.roles[oid];
+        let (was, of) = match before.catalogue.relations.get(oid) {
+            Some(was) => (was, oid),
+            // An index that was made anew beside the old one has the old one's name.
+            None => before
+                .catalogue
+                .relations
+                .iter()
+                .find(|(_, was)| was.name == relation.name && role.ends_with(".index"))
+                .map(|(of, was)| (was, of))?,
+        };
+        (was.file != relation.file && relation.file != 0 && was.file != 0).then(|| before.roles[of].clone())
     }))
 }
 
-/// How often each table and index was scanned in this transaction.
-async fn scans(client: &Client, before: &BTreeMap<u32, (String, String, u32)>) -> BTreeMap<u32, i64> {
-    let oids: Vec<u32> = before
-        .iter()
-        .filter(|(_, (role, ..))| !role.ends_with(".toast"))
-        .map(|(oid, _)| *oid)
-        .collect();
-    let rows = client
-        .query(
-            "select o, pg_catalog.pg_stat_get_xact_numscans(o) from unnest($1::oid[]) o",
-            &[&oids],
-        )
-        .await
-        .unwrap();
-    rows.iter()
-        .map(|row| (row.get(0), row.get::<_, Option<i64>>(1).unwrap_or(0)))
-        .collect()
-}
-
 /// A statement that has transactions of its own.
-async fn alone(
-    url: &str,
-    client: &Client,
-    case: &Case,
-    before: &BTreeMap<u32, (String, String, u32)>,
-) -> String {
+async fn alone(url: &str, client: &Client, case: &Case, before: &Ground) -> String {
     if case.hold.is_empty() {
         let code = client
             .batch_execute(&case.sql)
@@ -381,48 +329,18 @@ async fn alone(
     for hold in case.hold.split(" | ") {
         let holder = connect(url).await.unwrap();
         batch(&holder, &format!("set search_path = {SCHEMA}; begin; {hold}")).await;
-        let pid: i32 = holder
-            .query_one("select pg_catalog.pg_backend_pid()", &[])
-            .await
-            .unwrap()
-            .get(0);
+        let pid = observe::pid(&holder).await.unwrap();
         holders.push((holder, pid));
     }
     let worker = connect(url).await.unwrap();
     batch(&worker, &format!("set search_path = {SCHEMA}")).await;
-    let pid: i32 = worker
-        .query_one("select pg_catalog.pg_backend_pid()", &[])
-        .await
-        .unwrap()
-        .get(0);
-    let sql = case.sql.clone();
-    let work = tokio::spawn(async move { worker.batch_execute(&sql).await });
-    let mut held: BTreeSet<String> = BTreeSet::new();
-    for (holder, holder_pid) in holders {
-        let question = format!(
-            "select 1 from pg_catalog.pg_stat_activity where pid = {pid} and (wait_event_type = 'BufferPin' or {holder_pid} = any (pg_catalog.pg_blocking_pids(pid)))"
-        );
-        while !client
-            .simple_query(&question)
-            .await
-            .unwrap()
-            .iter()
-            .any(|message| matches!(message, SimpleQueryMessage::Row(_)))
-        {
-            assert!(!work.is_finished(), "{}: nothing held it up", case.key);
-            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
-        }
-        held.extend(
-            locks(client, pid, before)
-                .await
-                .split(' ')
-                .filter(|word| *word != "-")
-                .map(str::to_owned),
-        );
-        batch(&holder, "rollback").await;
-    }
-    let locks = listed(held.into_iter());
-    let outcome = match work.await.unwrap() {
+    let pid = observe::pid(&worker).await.unwrap();
+    let standing: Vec<_> = holders.iter().map(|(holder, pid)| (holder, *pid)).collect();
+    let work = worker.batch_execute(&case.sql);
+    let (done, held, met) = observe::held_up(work, pid, client, &standing).await.unwrap();
+    assert_eq!(met, standing.len(), "{}: nothing held it up", case.key);
+    let locks = locks(client, &held, before).await;
+    let outcome = match done {
         Ok(()) => "done".to_owned(),
         Err(error) => format!(
             "fails {}",

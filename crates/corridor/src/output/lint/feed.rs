@@ -2,7 +2,7 @@
 
 use corridor_lint::baseline::fingerprint;
 use corridor_lint::finding::{Finding, Severity};
-use corridor_lint::rules;
+use corridor_lint::{rehearse, rules};
 use serde_json::{Value, json};
 
 use super::{Judged, class, file, index, word};
@@ -23,7 +23,8 @@ fn message(finding: &Finding) -> String {
 /// SARIF 2.1.0.
 pub(crate) fn sarif(files: &[Judged], findings: &[Finding]) -> String {
     let places = index(files);
-    let all = rules::all();
+    let mut all = rules::all();
+    all.extend(rehearse::RULES);
     let described: Vec<Value> = all
         .iter()
         .map(|rule| {

@@ -84,7 +84,9 @@ pub(super) fn table(name: &Name, action: &Action, world: &World, is_utc: Option<
             effect.unknown.extend(unknown);
             effect
         }
-        ActionKind::SetNotNull { column } => match table.is_some_and(|table| table.proves_not_null(column)) {
+        ActionKind::SetNotNull { column } => match table.is_some_and(|table| {
+            table.proves_not_null(column) || table.columns.get(column).is_some_and(|it| it.is_not_null)
+        }) {
             true => effect("set-not-null.proven"),
             false if knows => effect("set-not-null"),
             false => effect("set-not-null")
@@ -173,6 +175,37 @@ pub(super) fn table(name: &Name, action: &Action, world: &World, is_utc: Option<
         ActionKind::Rule => effect("disable-rule"),
         ActionKind::Other(_) => return None,
     })
+}
+
+/// A column that gets another type takes its foreign key along: that is dropped and made again, at both ends.
+pub(super) fn foreign_key_made_anew(changed: &Effect, action: &Action, world: &World) -> Option<Effect> {
+    let ActionKind::AlterType { column, .. } = &action.kind else {
+        return None;
+    };
+    let table = world.table(&changed.table)?;
+    let referenced: Vec<&Name> = table
+        .constraints
+        .values()
+        .filter_map(|it| match &it.kind {
+            ConstraintKind::ForeignKey { columns, references } if columns.contains(column) => {
+                Some(references)
+            }
+            _ => None,
+        })
+        .collect();
+    if referenced.is_empty() || changed.key == "type.same" {
+        return None;
+    }
+    let key = match super::column_type::rewrites(changed.key) {
+        true => "type.foreign-key-rewritten",
+        false => "type.foreign-key",
+    };
+    let made = Effect::new(key, action.span.clone(), &changed.table);
+    Some(
+        referenced
+            .into_iter()
+            .fold(made, |effect, of| effect.with("referenced", of)),
+    )
 }
 
 /// By the names that the server, Rails and Django give.

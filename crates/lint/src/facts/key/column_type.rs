@@ -75,7 +75,8 @@ pub(super) fn key(
     }
 }
 
-fn rewrites(key: &str) -> bool {
+/// Whether a kind of type change writes all rows anew.
+pub(super) fn rewrites(key: &str) -> bool {
     crate::facts::of(key, crate::facts::MAJOR_MAX).is_none_or(|fact| fact.rewrites("table"))
 }
 
