@@ -469,6 +469,16 @@ async fn what_rehearsals_found_agrees_now() {
             step.comparison
         );
     }
+    // How a transaction is isolated is said before anything is asked in it.
+    let text = "set transaction isolation level serializable; alter table child add column u int;";
+    let played = play(&database.url, &[("V9__z.sql", text)], MEASURED, true).await;
+    assert!(
+        played[0]
+            .steps
+            .iter()
+            .all(|step| matches!(step.state, State::Ran)),
+        "{played:#?}"
+    );
     // And with what the database says instead of the file.
     let text = "alter table child alter column parent_id type int;
         alter table child add column t small;
