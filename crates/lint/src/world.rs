@@ -349,8 +349,14 @@ impl World {
                 self.find_places();
             }
             ActionKind::SetSchema { schema } => table.name.schema = Some(schema.clone()),
-            ActionKind::AttachPartition { partition } => {
-                self.table_mut(partition).parent = Some(name.clone())
+            ActionKind::AttachPartition {
+                partition,
+                is_default,
+            } => {
+                if *is_default {
+                    table.default_partition = Some(partition.clone());
+                }
+                self.table_mut(partition).parent = Some(name.clone());
             }
             ActionKind::DetachPartition { partition, .. } => self.table_mut(partition).parent = None,
             _ => {}

@@ -128,7 +128,7 @@ pub fn effects(statement: &Statement, world: &World, is_utc: Option<bool>) -> Ve
             vec![effect]
         }
         Kind::CreateView { name, .. } => {
-            let is_there = world.table(name).is_some_and(|table| !table.is_new);
+            let is_there = world.table(name).is_some();
             one(
                 if is_there {
                     "create-view.replace"

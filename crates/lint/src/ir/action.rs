@@ -87,6 +87,7 @@ pub enum ActionKind {
     },
     AttachPartition {
         partition: Name,
+        is_default: bool,
     },
     DetachPartition {
         partition: Name,

@@ -83,6 +83,7 @@ fn action(node: &Node<'_>, object: Object) -> Option<ActionKind> {
         }
         S::ATTACH_PARTITION => ActionKind::AttachPartition {
             partition: node.name_of(S::TABLE_NAME_REF),
+            is_default: node.has(S::PARTITION_DEFAULT),
         },
         S::DETACH_PARTITION => ActionKind::DetachPartition {
             partition: node.name_of(S::TABLE_NAME_REF),

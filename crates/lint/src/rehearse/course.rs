@@ -93,10 +93,11 @@ impl Course<'_> {
         file: &mut Played,
     ) -> Result<bool> {
         self.session.batch_execute("discard all").await?;
+        let mut current = observe::catalogue(self.session).await?;
         if followed.transaction.is_some() {
+            // Nothing is asked in it before its first statement: that may say how it is isolated.
             self.session.batch_execute("begin").await?;
         }
-        let mut current = observe::catalogue(self.session).await?;
         let mut at_begin: BTreeSet<u32> = current.relations.keys().copied().collect();
         let (mut is_doubtful, mut has_failed) = (false, false);
         for statement in &script.statements {
@@ -189,7 +190,7 @@ impl Course<'_> {
         followed: &Followed,
     ) -> Result<(Observation, Option<Comparison>)> {
         let in_transaction = followed.transaction.is_some();
-        if is_control(&now.statement.kind) || !in_transaction && needs_own_transaction(now.statement) {
+        if is_control(now) || !in_transaction && needs_own_transaction(now.statement) {
             let failure = self.execute(now.text).await?;
             if failure.is_none() && matches!(now.statement.kind, Kind::Rollback { .. } | Kind::RollbackTo(_))
             {
@@ -334,19 +335,21 @@ fn not_run(span: &Span, why: &'static str) -> Step {
 }
 
 /// It steers the session, and touches no table.
-fn is_control(kind: &Kind) -> bool {
-    matches!(
-        kind,
-        Kind::Begin
-            | Kind::Commit { .. }
-            | Kind::Rollback { .. }
-            | Kind::RollbackTo(_)
-            | Kind::Savepoint(_)
-            | Kind::Release(_)
-            | Kind::Set(_)
-            | Kind::SearchPath(_)
-            | Kind::ResetAll
-    )
+fn is_control(now: &Now<'_>) -> bool {
+    let first = crate::script::words(now.text).into_iter().next();
+    first.is_some_and(|word| word == "set")
+        || matches!(
+            now.statement.kind,
+            Kind::Begin
+                | Kind::Commit { .. }
+                | Kind::Rollback { .. }
+                | Kind::RollbackTo(_)
+                | Kind::Savepoint(_)
+                | Kind::Release(_)
+                | Kind::Set(_)
+                | Kind::SearchPath(_)
+                | Kind::ResetAll
+        )
 }
 
 /// Outside of a transaction it does something else than in one of its own.

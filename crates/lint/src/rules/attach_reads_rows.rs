@@ -12,7 +12,7 @@ rule! {
 
 pub(super) fn check(look: &Look<'_>, out: &mut Vec<Hit>) {
     for (effect, fact) in look.busy() {
-        let Some(ActionKind::AttachPartition { partition }) = look.action(effect) else { continue };
+        let Some(ActionKind::AttachPartition { partition, .. }) = look.action(effect) else { continue };
         let is_read = fact.scans("partition") && !look.world.is_new(partition) || fact.scans("default");
         if is_read {
             let which = if fact.scans("default") && look.world.is_new(partition) { "the default partition".to_owned() } else { look.called(partition) };

@@ -436,3 +436,57 @@ async fn a_file_runs_in_the_transaction_of_its_runner() {
         }
     }
 }
+
+/// What rehearsals have shown of lint itself, and was mended.
+#[tokio::test]
+async fn what_rehearsals_found_agrees_now() {
+    let database = Cluster::shared(15).await.fresh_database("found").await.unwrap();
+    let text = "create schema shop;
+        create table shop.p (k int) partition by range (k);
+        create table shop.rest (k int);
+        create table shop.zero partition of shop.p for values from (0) to (1);
+        alter table shop.p attach partition shop.rest default;
+        create table shop.one partition of shop.p for values from (1) to (2);
+        create table parent (id int primary key, code varchar(5) unique);
+        create table child (id serial primary key, parent_id int references parent, code varchar(5) references parent (code));
+        alter table child alter column parent_id type bigint;
+        alter table child alter column code type varchar(9);
+        alter table child alter column id set not null;
+        create domain small as int check (value < 9);
+        alter table child add column s small;
+        create view seen as select id from child;
+        create or replace view seen as select id from child;
+        create index by_k on shop.p (k);
+        drop index shop.by_k;";
+    let played = play(&database.url, &[("x.sql", text)], MEASURED, true).await;
+    for step in &played[0].steps {
+        let said = &text[step.span.clone()];
+        assert!(matches!(step.state, State::Ran), "{said}: {:?}", step.state);
+        let mark = step.comparison.as_ref().unwrap().mark;
+        assert!(
+            matches!(mark, Mark::Agrees | Mark::NotObservable),
+            "{said}: {:#?}",
+            step.comparison
+        );
+    }
+    // How a transaction is isolated is said before anything is asked in it.
+    let text = "set transaction isolation level serializable; alter table child add column u int;";
+    let played = play(&database.url, &[("V9__z.sql", text)], MEASURED, true).await;
+    assert!(
+        played[0]
+            .steps
+            .iter()
+            .all(|step| matches!(step.state, State::Ran)),
+        "{played:#?}"
+    );
+    // And with what the database says instead of the file.
+    let text = "alter table child alter column parent_id type int;
+        alter table child add column t small;
+        create or replace view seen as select id from child;
+        create table shop.two partition of shop.p for values from (2) to (3);";
+    let played = play(&database.url, &[("y.sql", text)], MEASURED, true).await;
+    for step in &played[0].steps {
+        let mark = step.comparison.as_ref().unwrap().mark;
+        assert!(matches!(mark, Mark::Agrees | Mark::NotObservable), "{:#?}", step);
+    }
+}

@@ -158,9 +158,9 @@ impl Stage {
         };
         clone::found(&self.server, &self.database, origin, is_given, &mut self.made)
             .await
-            .map_err(|fault| match fault.code().id {
-                "PG-010" | "PG-011" => fault,
-                _ => Fault::new(&WRONG_SERVER, fault.to_string()).caused_by(fault),
+            .map_err(|fault| match fault.sqlstate() {
+                Some(_) => Fault::new(&WRONG_SERVER, fault.to_string()).caused_by(fault),
+                None => fault,
             })?;
         let inside = clone::inside(&self.connect, &self.database);
         let mut has_statistics = None;

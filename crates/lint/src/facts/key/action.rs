@@ -82,6 +82,11 @@ pub(super) fn table(name: &Name, action: &Action, world: &World, is_utc: Option<
                 super::column_type::key(name, column, type_name, *has_using, *has_collate, world, is_utc);
             let mut effect = effect(key);
             effect.unknown.extend(unknown);
+            if !matches!(key, "type.referenced-key" | "type.same") && may_be_referenced(column, name, world) {
+                effect.unknown.push(format!(
+                    "whether a foreign key of another table points to {column}; that table would be locked too"
+                ));
+            }
             effect
         }
         ActionKind::SetNotNull { column } => match table.is_some_and(|table| {
@@ -138,7 +143,18 @@ pub(super) fn table(name: &Name, action: &Action, world: &World, is_utc: Option<
         } => effect("alter-constraint.not-enforced"),
         ActionKind::AlterConstraint { enforced: true, .. } => effect("validate.foreign-key"),
         ActionKind::AlterConstraint { .. } => effect("alter-constraint"),
-        ActionKind::AttachPartition { partition } => attach(&effect, name, partition, world),
+        ActionKind::AttachPartition {
+            partition,
+            is_default,
+        } => {
+            let made = attach(&effect, name, partition, world);
+            match is_default {
+                true => made.unsure(format!(
+                    "whether {name} has other partitions: without any no row is read"
+                )),
+                false => made,
+            }
+        }
         ActionKind::DetachPartition {
             partition,
             concurrently,
@@ -175,6 +191,19 @@ pub(super) fn table(name: &Name, action: &Action, world: &World, is_utc: Option<
         ActionKind::Rule => effect("disable-rule"),
         ActionKind::Other(_) => return None,
     })
+}
+
+/// Other tables point here, and the column is unique: which column they point to is not known.
+fn may_be_referenced(column: &String, name: &Name, world: &World) -> bool {
+    let is_unique = world.table(name).is_some_and(|table| {
+        table.constraints.values().any(|it| match &it.kind {
+            ConstraintKind::Unique { columns, .. } | ConstraintKind::PrimaryKey { columns, .. } => {
+                columns.contains(column)
+            }
+            _ => false,
+        })
+    });
+    is_unique && !world.referencing(name).is_empty()
 }
 
 /// A column that gets another type takes its foreign key along: that is dropped and made again, at both ends.
