@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use corridor_migration::data::{self, readiness, shelf};
-use corridor_migration::setting::{Kind, definition};
+use corridor_migration::setting::{Kind, definition, normalise};
 use corridor_migration::{Event, Name, State, Verb, schema, step, store};
 use corridor_pg::{ApplicationName, Fault, FaultContext, Isolation, Result, Session};
 use serde::Serialize;

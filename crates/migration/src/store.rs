@@ -22,6 +22,7 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio_postgres::{GenericClient, Row, Transaction};
 
+use crate::data::unsettled;
 use crate::fault::{BAD_PLAN, NAME_TAKEN, NO_SUCH_MIGRATION, PLAN_CHANGED, UNREADABLE_ROW};
 use crate::name::Name;
 use crate::operation::OperationState;
@@ -31,8 +32,8 @@ pub use audit::audit;
 pub(crate) use journal::append_plain as journal_append;
 pub use journal::{Entry, JOURNAL_ENTRIES_MAX, logs, note, note_throttle};
 pub use request::{
-    Outcome, REQUESTS_KEPT_MAX, REQUESTS_OPEN_MAX, Request, Unworked, answer, ask, hold_open, is_refusal,
-    outcome, refusal, take_requests, unworked_requests, withdraw,
+    Asked, Outcome, REQUESTS_KEPT_MAX, REQUESTS_OPEN_MAX, Request, Unworked, answer, ask, asked, hold_open,
+    is_refusal, outcome, refusal, take_requests, unworked_requests, withdraw,
 };
 pub use setting_row::{
     StoredSetting, read_settings, set, set_default, stored_defaults, stored_settings, unset, unset_default,
@@ -151,6 +152,19 @@ pub struct Summary {
     pub finished_at: Option<String>,
     /// True when a worker holds the lease and was heard of in time.
     pub is_worker_alive: bool,
+    /// Operations of which a person must say whether they were done (`MIG-136`).
+    pub unsettled: Vec<String>,
+}
+
+impl Summary {
+    /// The state for a person, and what is to be said when it waits for that.
+    pub fn words(&self) -> String {
+        unsettled::with_command(
+            self.state.words_of(&self.kind),
+            self.name.as_str(),
+            &self.unsettled,
+        )
+    }
 }
 
 /// Stores a planned migration with its operations, a free lease, and the first journal entry.
@@ -300,7 +314,8 @@ pub async fn list(client: &impl GenericClient) -> Result<Vec<Summary>> {
         .query(include_str!("../sql/store/list.sql"), &[&LIST_MAX])
         .await
         .doing(|| "listing the migrations")?;
-    rows.iter()
+    let mut list = rows
+        .iter()
         .map(|row| {
             Ok(Summary {
                 id: row.get("id"),
@@ -312,9 +327,15 @@ pub async fn list(client: &impl GenericClient) -> Result<Vec<Summary>> {
                 created_at: row.get("created_at"),
                 finished_at: row.get("finished_at"),
                 is_worker_alive: row.get("is_worker_alive"),
+                unsettled: Vec::new(),
             })
         })
-        .collect()
+        .collect::<Result<Vec<Summary>>>()?;
+    let mut open = unsettled::of_all(client, list.iter().map(|one| (one.id, &one.state))).await?;
+    for one in &mut list {
+        one.unsettled = open.remove(&one.id).unwrap_or_default();
+    }
+    Ok(list)
 }
 
 /// The operations of one migration in their order.

@@ -18,7 +18,6 @@ use super::look::Answer;
 use crate::access::Viewer;
 use crate::act::{self, Came, Wish};
 use crate::fault::BAD_REQUEST;
-use crate::home::within;
 use crate::{Console, host};
 
 /// The body, or words on what is wrong with it. None at all is an empty object.
@@ -162,9 +161,9 @@ pub(super) async fn add(
 async fn add_to(
     console: &Console,
     cluster: &host::Cluster,
-    definition: corridor_migration::definition::Definition,
-    viewer: &Viewer,
-) -> Result<(String, Value)> {
+    definition: &Definition,
+    (viewer, object, detail): (&Viewer, &str, &Value),
+) -> Result<Added> {
     let mut session = act::visit(console, cluster, "-").await?;
     corridor_migration::schema::ensure(&mut session).await?;
     let stored = shelf::standings(&**session).await?;

@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use corridor_migration::State as MigrationState;
 use corridor_migration::definition::versions::{Place, VersionRange};
+use corridor_migration::store;
 use corridor_migration::words::number::grouped;
 use futures_util::future::join_all;
 use semver::Version;
@@ -20,9 +21,10 @@ use super::moment::Moment;
 use super::progress::{Progress, progress};
 use super::prose::filters;
 use super::tone::{label, tone, urgency};
-use crate::Console;
 use crate::access::Viewer;
+use crate::host::Cluster;
 use crate::read::catalogue::{self, Row};
+use crate::{Console, read};
 
 /// Migrations of one page.
 const PAGE: usize = 100;
@@ -139,6 +141,8 @@ struct Line {
     finished: Option<Moment>,
     created: Moment,
     error: String,
+    /// What was asked for and waits.
+    asked: String,
 }
 
 struct TabLink {
@@ -194,7 +198,7 @@ pub(crate) async fn show(
         match read {
             Ok(read) => {
                 is_cut |= read.len() as i64 >= catalogue::ROWS_MAX;
-                rows.extend(read.iter().map(|row| (cluster.name.clone(), row.clone())));
+                rows.extend(read.into_iter().map(|row| (cluster.name.clone(), row)));
             }
             Err(trouble) => troubles.push((cluster.name.clone(), Trouble::from(&*trouble))),
         }
@@ -335,6 +339,7 @@ fn line(cluster: &str, row: &Row, app: Option<&Version>) -> Line {
         app.filter(|_| row.state == MigrationState::Planned),
     );
     let label = match row.ended_by.as_deref() {
+        _ if row.is_unreadable && !row.state.is_final() => "unreadable",
         Some("skipped") => "skipped",
         Some("not_required") => "not needed",
         _ => label(&row.kind, &row.state),
@@ -361,12 +366,17 @@ fn line(cluster: &str, row: &Row, app: Option<&Version>) -> Line {
         finished: Moment::of(row.finished_at.as_ref()),
         created: Moment::new(&row.created_at),
         error: error(row),
+        asked: row.asked.as_ref().map(store::Asked::words).unwrap_or_default(),
     }
 }
 
 /// Why it stands still, whole: nobody should have to look for the end of a sentence.
 fn error(row: &Row) -> String {
     match &row.state {
+        state if row.is_unreadable && !state.is_final() => {
+            let code = &corridor_migration::data::fault::UNREADABLE_PLAN;
+            format!("{}: {}; {}", code.id, code.title, code.hint)
+        }
         MigrationState::Failed { code, detail, .. } => format!("{code}: {detail}"),
         MigrationState::Ambiguous { what, .. } => what.clone(),
         MigrationState::Paused { why, .. } if !why.is_empty() => format!("paused: {why}"),

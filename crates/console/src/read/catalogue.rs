@@ -2,7 +2,7 @@
 
 use corridor_migration::data::KIND;
 use corridor_migration::state::State;
-use corridor_migration::store::state_of;
+use corridor_migration::store::{self, Asked, state_of};
 use corridor_migration::{Name, schema};
 use corridor_pg::{FaultContext, Result, Session};
 use serde_json::Value;
@@ -58,15 +58,22 @@ pub(crate) async fn read(session: &mut Session) -> Result<Vec<Row>> {
     if !schema::exists(&**session).await? {
         return Ok(Vec::new());
     }
+    let version = PLAN_VERSION.to_string();
     let rows = session
-        .query(include_str!("../../sql/read/catalogue.sql"), &[&ROWS_MAX, &KIND])
+        .query(
+            include_str!("../../sql/read/catalogue.sql"),
+            &[&ROWS_MAX, &KIND, &version],
+        )
         .await
         .doing(|| "listing the migrations")?;
+    let mut asked = store::asked(&**session).await?;
     rows.iter()
         .map(|row| {
+            let name = Name::new(row.get::<_, String>("name"))?;
             Ok(Row {
                 id: row.get("id"),
-                name: Name::new(row.get::<_, String>("name"))?,
+                asked: asked.remove(&name),
+                name,
                 kind: row.get("kind"),
                 description: row.get("description"),
                 state: state_of(row)?,

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::readiness::{self, Answer};
 use super::shelf::{self, Standing};
 use crate::gate::{self, Entry, Required};
+use crate::name::Name;
 use crate::schema;
 use crate::state::State;
 
@@ -35,20 +36,14 @@ pub async fn rows(session: &mut Session) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for standing in shelf::standings(&**session).await? {
         let required = match standing.state {
-            State::Planned => {
-                // A parameter may stand in the query; its default is what is known.
-                let plan = shelf::bind(&standing.plan, &BTreeMap::new());
-                let definition = plan
-                    .as_ref()
-                    .map_or(&standing.plan.definition, |plan| plan.worked());
-                Some(readiness::is_required(session, definition).await?)
-            }
+            State::Planned => Some(is_required(session, &standing).await?),
             _ => None,
         };
+        let definition = standing.plan.as_ref().map(|plan| &plan.definition);
         rows.push(Row {
             words: standing.words(),
-            versions: standing.plan.definition.versions.clone(),
-            depends_on: standing.plan.definition.depends_on.clone(),
+            versions: definition.and_then(|definition| definition.versions.clone()),
+            depends_on: definition.map_or_else(Vec::new, |definition| definition.depends_on.clone()),
             required,
             standing,
         });
@@ -63,7 +58,11 @@ pub fn entries(rows: &[Row]) -> Vec<Entry> {
 
 fn entry(row: &Row) -> Option<Entry> {
     let standing = &row.standing;
-    if standing.plan.definition.name != standing.name.as_str() {
+    if standing
+        .name_in_file
+        .as_ref()
+        .is_some_and(|name| name != standing.name.as_str())
+    {
         return None;
     }
     let how = match (standing.ended_by.as_deref(), &standing.state) {
@@ -85,5 +84,7 @@ fn entry(row: &Row) -> Option<Entry> {
         depends_on: row.depends_on.clone(),
         standing: how,
         required,
+        unsettled: standing.unsettled.clone(),
+        unreadable: standing.unreadable.clone(),
     })
 }

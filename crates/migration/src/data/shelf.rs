@@ -8,12 +8,12 @@ use serde_json::json;
 use tokio_postgres::{GenericClient, Transaction};
 
 use super::fault::{DEFINITION_FROZEN, NOT_PLANNED, NOTHING_TO_SETTLE};
-use super::{DataPlan, KIND, PLAN_VERSION};
+use super::{DataPlan, KIND, PLAN_VERSION, unsettled};
 use crate::definition::{Definition, Operation, placeholder};
 use crate::lease::Lease;
 use crate::name::Name;
 use crate::state::State;
-use crate::store::{self, Migration, Naming, NewMigration};
+use crate::store::{self, Asked, Migration, Naming, NewMigration};
 
 /// Runs of one migration that were rolled back or stopped and are kept.
 const OLD_RUNS_MAX: u32 = 1_000;
@@ -59,7 +59,10 @@ pub struct Standing {
     pub is_worker_alive: bool,
     /// What it says.
     #[serde(skip)]
-    pub plan: DataPlan,
+    pub name_in_file: Option<String>,
+    /// What it says; `None` when it cannot be read.
+    #[serde(skip)]
+    pub plan: Option<DataPlan>,
 }
 
 impl Standing {
@@ -73,6 +76,18 @@ impl Standing {
 
     /// In a few words.
     pub fn words(&self) -> String {
+        let words = match &self.unreadable {
+            Some(why) => format!("{}; its plan cannot be read: {why}", self.state_words()),
+            None => self.state_words(),
+        };
+        let words = match &self.asked {
+            Some(asked) => format!("{words}; {}", asked.words()),
+            None => words,
+        };
+        unsettled::with_command(words, self.name.as_str(), &self.unsettled)
+    }
+
+    fn state_words(&self) -> String {
         match (self.ended_by.as_deref(), &self.state) {
             (Some("skipped"), _) => format!("skipped: {}", self.why.as_deref().unwrap_or("no reason")),
             (Some("not_required"), _) => "not required here".to_owned(),
@@ -92,10 +107,18 @@ pub async fn standings(client: &impl GenericClient) -> Result<Vec<Standing>> {
         .query(include_str!("../../sql/data/standings.sql"), &[&KIND])
         .await
         .doing(|| "listing the migrations")?;
-    rows.iter()
-        .map(|row| {
-            let plan: serde_json::Value = store::json(row, "plan")?;
-            Ok(Standing {
+    let mut all = Vec::new();
+    for row in &rows {
+        let stored: serde_json::Value = store::json(row, "plan")?;
+        let name_in_file = stored.pointer("/definition/name").and_then(|name| name.as_str());
+        // One that another version stored does not keep the others from their work.
+        let (plan, unreadable) = match DataPlan::read(&stored) {
+            Ok(plan) => (Some(plan), None),
+            Err(fault) => (None, Some(fault.to_string())),
+        };
+        all.push((
+            row.get::<_, i64>("id"),
+            Standing {
                 name: Name::new(row.get::<_, String>("name"))?,
                 description: row.get("description"),
                 state: store::state_of(row)?,
@@ -107,10 +130,22 @@ pub async fn standings(client: &impl GenericClient) -> Result<Vec<Standing>> {
                 started_at: row.get("started_at"),
                 finished_at: row.get("finished_at"),
                 is_worker_alive: row.get("is_worker_alive"),
-                plan: DataPlan::read(&plan)?,
-            })
-        })
-        .collect()
+                asked: None,
+                unsettled: Vec::new(),
+                unreadable,
+                name_in_file: name_in_file.map(str::to_owned),
+                plan,
+            },
+        ));
+    }
+    let mut open = unsettled::of_all(client, all.iter().map(|(id, one)| (*id, &one.state))).await?;
+    let mut asked = store::asked(client).await?;
+    let with_open = all.into_iter().map(|(id, one)| Standing {
+        unsettled: open.remove(&id).unwrap_or_default(),
+        asked: asked.remove(&one.name),
+        ..one
+    });
+    Ok(with_open.collect())
 }
 
 /// Adds definitions, all or none. A migration that was started is not changed: `MIG-130` when its file says something else.
@@ -121,6 +156,9 @@ pub async fn add(session: &mut Session, definitions: &[Definition], by: &str) ->
         let name = Name::new(definition.name.as_str())?;
         let added = add_one(&tx, definition, &name, by).await?;
         all.push((name, added));
+    }
+    if let Some(deed) = audited {
+        store::audit(&tx, deed.actor, "add", deed.object, deed.detail).await?;
     }
     corridor_pg::failpoint::step("added", tx.commit())
         .await
@@ -369,13 +407,10 @@ pub async fn settle(
     if settled == 0 {
         return Err(Fault::new(&NOTHING_TO_SETTLE, operation.to_owned()));
     }
-    store::note(
-        &tx,
-        lease,
-        "settled",
-        Some(operation),
-        &json!({ "by": by, "is_done": is_done }),
-    )
-    .await?;
+    let mut detail = json!({ "by": by, "is_done": is_done });
+    if !why.is_empty() {
+        detail["why"] = json!(why);
+    }
+    store::note(&tx, lease, "settled", Some(operation), &detail).await?;
     tx.commit().await.doing(|| format!("settling {operation}"))
 }

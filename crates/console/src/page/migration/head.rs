@@ -27,6 +27,8 @@ pub(crate) struct Head {
     pub(crate) worker: String,
     /// Work that nobody does.
     pub(crate) is_unworked: bool,
+    /// What was asked for and waits.
+    pub(crate) asked: Option<String>,
     /// Why it holds.
     pub(crate) held: Vec<String>,
     pub(crate) pending: String,
@@ -35,6 +37,8 @@ pub(crate) struct Head {
     pub(crate) created_by: String,
     pub(crate) started: Option<Moment>,
     pub(crate) finished: Option<Moment>,
+    /// How long the whole took.
+    pub(crate) took: Option<String>,
     /// What the operation that failed said, whole.
     pub(crate) errors: Vec<(String, String)>,
     /// Operations whose end nobody knows.
@@ -91,6 +95,7 @@ impl Head {
             progress: progress(&known(one, &state)),
             worker: worker(one, unworked),
             is_unworked: unworked,
+            asked: status.asked.as_ref().map(Asked::words),
             held: words::throttle(status),
             pending: match &one.gauge {
                 Some(gauge) => match (&gauge.pending_changes, &gauge.unread) {
