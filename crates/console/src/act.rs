@@ -229,7 +229,7 @@ async fn carry(
         }
         Wish::Settle { operation, is_done } => {
             data::with_short_lease(&cluster.connect, name, async |session, lease, _| {
-                shelf::settle(session, lease, &operation, is_done, &by).await
+                shelf::settle(session, lease, &operation, is_done, (&by, why)).await
             })
             .await?;
             Ok(Came::Granted)
@@ -239,8 +239,8 @@ async fn carry(
             let id = store::load(&**session, name).await?.id;
             let tx = session.begin(Isolation::ReadCommitted).await?;
             match value {
-                Some(value) => drop(store::set(&tx, id, &key, &value, &by).await?),
-                None => store::unset(&tx, id, &key, &by).await?,
+                Some(value) => drop(store::set(&tx, id, &key, &value, (&by, why)).await?),
+                None => store::unset(&tx, id, &key, (&by, why)).await?,
             }
             tx.commit().await.doing(|| format!("setting {key}"))?;
             Ok(Came::Granted)
@@ -345,18 +345,8 @@ pub(crate) async fn set_default(
     let by = viewer.actor();
     let tx = session.begin(Isolation::ReadCommitted).await?;
     match value {
-        Some(value) => drop(store::set_default(&tx, key, value, &by).await?),
-        None => store::unset_default(&tx, key, &by).await?,
-    }
-    tx.commit().await.doing(|| format!("setting {key} for all"))?;
-    // The audit of that database has it; home's, which the console shows, shall have it too.
-    let is_home = console
-        .host
-        .clusters()
-        .first()
-        .is_some_and(|home| home.name == cluster.name);
-    if is_home {
-        return Ok(());
+        Some(value) => drop(store::set_default(&tx, key, value, (&by, "")).await?),
+        None => store::unset_default(&tx, key, (&by, "")).await?,
     }
     let home = console.home.session(&*console.host).await?;
     let object = format!("setting {}/{key}", cluster.name);

@@ -138,6 +138,10 @@ pub struct Entry {
     pub standing: Standing,
     /// Whether it is needed.
     pub required: Required,
+    /// Operations of which a person must say whether they were done.
+    pub unsettled: Vec<String>,
+    /// Why its plan, and so its versions, cannot be read.
+    pub unreadable: Option<String>,
 }
 
 /// The answer.

@@ -216,22 +216,23 @@ async fn start(context: &Context, args: &MigrationStart) -> Result<u8> {
         // What cannot be bound is refused now, not by a service at night.
         let (migration, plan) = shelf::read(&*session, &name).await?;
         shelf::bind(&plan, &parameters)?;
-        let argument = serde_json::json!({ "parameters": parameters });
+        let argument = serde_json::json!({ "parameters": parameters, "why": args.why.why });
         return super::detach(context, &session, &migration, &argument).await;
     }
     drop(session);
-    carry_with(context, &name, Order::Start, &parameters, app_version.as_ref()).await
+    let order = (Order::Start, args.why.why.as_str());
+    carry_with(context, &name, order, &parameters, app_version.as_ref()).await
 }
 
 /// Carries an order out, shows what is said meanwhile, and then what came of it.
-pub(crate) async fn carry(context: &Context, name: &Name, order: Order) -> Result<u8> {
+pub(crate) async fn carry(context: &Context, name: &Name, order: (Order, &str)) -> Result<u8> {
     carry_with(context, name, order, &BTreeMap::new(), None).await
 }
 
 async fn carry_with(
     context: &Context,
     name: &Name,
-    order: Order,
+    (order, why): (Order, &str),
     parameters: &BTreeMap<String, String>,
     app_version: Option<&Version>,
 ) -> Result<u8> {
@@ -243,6 +244,7 @@ async fn carry_with(
         name,
         order,
         asked: None,
+        why,
         parameters,
         app_version,
         mover: Some(&mover),
@@ -291,7 +293,7 @@ async fn settle(context: &Context, args: &MigrationSettle) -> Result<u8> {
     let name = Name::new(&*args.name)?;
     let connect = context.connect_options()?;
     data::with_short_lease(&connect, &name, async |session, lease, by| {
-        shelf::settle(session, lease, &args.operation, args.done, by).await
+        shelf::settle(session, lease, &args.operation, args.done, (by, &args.why.why)).await
     })
     .await?;
     let how = if args.done {

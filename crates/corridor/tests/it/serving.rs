@@ -543,7 +543,14 @@ async fn a_detached_move_is_worked_and_obeys() {
     let run = desk.run(&args).await.expect_code(0);
     assert!(run.stdout.contains("left to `corridor serve`"), "{}", run.stdout);
     desk.until_state("persons", "waiting").await;
-    desk.run(&["cutover", "persons"]).await.expect_code(0);
+    for verb in ["verify", "cutover"] {
+        let why = format!("of {verb}");
+        desk.run(&[verb, "persons", "--why", &why]).await.expect_code(0);
+        let kept = format!(
+            "select count(*) from corridor.journal where event = '{verb}' and detail ->> 'why' = '{why}'"
+        );
+        assert_eq!(desk.figure(&kept).await, 1, "{verb}");
+    }
     desk.run(&["finish", "persons", "--drop"]).await.expect_code(0);
     desk.until_state("persons", "finished").await;
     service.stop().await;

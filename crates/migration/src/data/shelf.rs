@@ -57,7 +57,13 @@ pub struct Standing {
     pub finished_at: Option<String>,
     /// A worker holds the lease and was heard of in time.
     pub is_worker_alive: bool,
-    /// What it says.
+    /// What somebody asked for and no worker has taken yet.
+    pub asked: Option<Asked>,
+    /// Operations of which a person must say whether they were done (`MIG-136`).
+    pub unsettled: Vec<String>,
+    /// Why what it says cannot be read (`MIG-144`); `null` when it can be.
+    pub unreadable: Option<String>,
+    /// The name in its file: another one than its own for a run that made room for the next.
     #[serde(skip)]
     pub name_in_file: Option<String>,
     /// What it says; `None` when it cannot be read.
@@ -282,7 +288,7 @@ async fn rename_moves(tx: &Transaction<'_>, migration: &Migration) -> Result<()>
 
 async fn set_settings(tx: &Transaction<'_>, id: i64, definition: &Definition, by: &str) -> Result<()> {
     for (key, value) in &definition.settings {
-        store::set(tx, id, key, value, by).await?;
+        store::set(tx, id, key, value, (by, "")).await?;
     }
     Ok(())
 }
@@ -387,7 +393,7 @@ pub async fn settle(
     lease: &Lease,
     operation: &str,
     is_done: bool,
-    by: &str,
+    (by, why): (&str, &str),
 ) -> Result<()> {
     let tx = session.begin(Isolation::ReadCommitted).await?;
     lease.fence().hold(&tx).await?;
