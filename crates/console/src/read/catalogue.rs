@@ -1,6 +1,10 @@
 //! Every migration of a cluster, as a list shows it.
 
-use corridor_migration::data::KIND;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use corridor_migration::data::readiness::Answer;
+use corridor_migration::data::{KIND, PLAN_VERSION, census};
 use corridor_migration::state::State;
 use corridor_migration::store::{self, Asked, state_of};
 use corridor_migration::{Name, schema};

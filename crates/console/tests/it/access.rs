@@ -333,6 +333,54 @@ async fn guessing_is_made_slow() {
     assert_eq!(known.body.replace("anna", "nobody"), unknown.body);
 }
 
+/// Failed tries are counted in the audit, and whoever tries without end does not fill it.
+#[tokio::test(flavor = "multi_thread")]
+async fn failed_sign_ins_are_counted_and_not_written_one_by_one() {
+    let house = House::new("access_failed").await;
+    let session = house.session().await;
+    for n in 0..8 {
+        house.try_sign_in("anna", "not the password").await;
+        house
+            .try_sign_in(&format!("stranger{n}"), "not the password")
+            .await;
+    }
+    let told = async |object: &str| -> (i64, i64) {
+        let sql = "select count(*), coalesce(sum((detail ->> 'times')::int), 0) from corridor.audit \
+                   where action = 'sign_in_failed' and object = $1";
+        let row = session.query_one(sql, &[&object]).await.unwrap();
+        (row.get(0), row.get(1))
+    };
+    crate::until(async || told("account anna").await.0 > 0 && told("names without an account").await.0 > 0)
+        .await;
+    // What came after the first line comes with the next one, a minute later.
+    let (lines, times) = told("account anna").await;
+    assert!(lines == 1 && (1..=8).contains(&times), "{lines} {times}");
+    let (lines, times) = told("names without an account").await;
+    assert!(lines == 1 && (1..=8).contains(&times), "{lines} {times}");
+    let names = "select count(*) from corridor.audit where object like '%stranger%' or detail::text like '%stranger%'";
+    let names: i64 = session.query_one(names, &[]).await.unwrap().get(0);
+    assert_eq!(names, 0, "somebody may have typed a password there");
+}
+
+/// Who comes by a token was seen, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_only_programs_use_was_seen() {
+    let house = House::new("access_seen").await;
+    let anna = house.sign_in("anna").await;
+    let seen = async || -> bool {
+        let page = house.get("/accounts", &anna).await.body;
+        let row = page
+            .split("<tr>")
+            .find(|row| row.contains("\"what\">otto"))
+            .unwrap();
+        !row.contains("never")
+    };
+    let otto = Who::Token(house.token("otto", Role::Operator).await);
+    assert!(!seen().await);
+    assert_eq!(house.get("/api/me", &otto).await.status, 200);
+    assert!(seen().await);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_never_may_more_than_its_account_and_needs_no_form() {
     let house = House::new("access_token").await;

@@ -156,6 +156,38 @@ pub async fn standings(client: &impl GenericClient) -> Result<Vec<Standing>> {
 
 /// Adds definitions, all or none. A migration that was started is not changed: `MIG-130` when its file says something else.
 pub async fn add(session: &mut Session, definitions: &[Definition], by: &str) -> Result<Vec<(Name, Added)>> {
+    add_all(session, definitions, by, None).await
+}
+
+/// As [`add`], for one who acts from afar: the audit of this database has it, in the same transaction.
+pub async fn add_audited(
+    session: &mut Session,
+    definition: &Definition,
+    by: &str,
+    audited: &Audited<'_>,
+) -> Result<Added> {
+    let added = add_all(session, std::slice::from_ref(definition), by, Some(audited)).await?;
+    // One for one.
+    Ok(added.first().map_or(Added::Unchanged, |(_, what)| *what))
+}
+
+/// What the audit is told of a deed.
+#[derive(Debug, Clone, Copy)]
+pub struct Audited<'a> {
+    /// Who.
+    pub actor: &'a str,
+    /// Of what.
+    pub object: &'a str,
+    /// What else is known.
+    pub detail: &'a serde_json::Value,
+}
+
+async fn add_all(
+    session: &mut Session,
+    definitions: &[Definition],
+    by: &str,
+    audited: Option<&Audited<'_>>,
+) -> Result<Vec<(Name, Added)>> {
     let tx = session.begin(Isolation::ReadCommitted).await?;
     let mut all = Vec::new();
     for definition in definitions {
