@@ -368,6 +368,24 @@ async fn it_tells_over_http_and_reads_its_settings_again() {
     desk.config("collect = false\nworkers = 9");
     service.signal("-HUP").await;
     service.until_said("setting workers: 4 is now 9").await;
+    // What is read once, at the start, is not said to have changed.
+    desk.config(
+        "collect = false\nworkers = 9\n[console]\nsign_in_hours = 3\n[tls]\ncert = \"/c\"\nkey = \"/k\"",
+    );
+    service.signal("-HUP").await;
+    service
+        .until_said("setting console.sign_in_hours stays \"12\": \"3\"")
+        .await;
+    service.until_said("setting tls.cert stays \"\": \"/c\"").await;
+    let said = service.said();
+    assert!(
+        said.contains("needs a restart") && !said.contains("sign_in_hours: 12 is now"),
+        "{said}"
+    );
+    let shown = service.json("/api/settings").await;
+    let hours = shown["settings"].as_array().unwrap().iter();
+    let hours = hours.clone().find(|one| one["key"] == "console.sign_in_hours");
+    assert_eq!(hours.unwrap()["value"], "12", "{shown}");
     desk.config("collect = false\nworkers = \"many\"");
     service.signal("-HUP").await;
     service.until_said("the settings stay as they are").await;
