@@ -183,14 +183,7 @@ pub(crate) async fn show(
         .filter(|cluster| asked.cluster.is_empty() || cluster.name == asked.cluster)
         .collect();
     let (console_ref, app) = (&console, console.host.app_version());
-    let read = wanted.iter().map(|cluster| async move {
-        console_ref
-            .reader
-            .ask(cluster, "catalogue", "", |session| {
-                Box::pin(catalogue::read(session))
-            })
-            .await
-    });
+    let read = wanted.iter().map(|cluster| rows_of(console_ref, cluster));
     let mut rows = Vec::new();
     let mut troubles = Vec::new();
     let mut is_cut = false;
@@ -214,11 +207,42 @@ pub(crate) async fn show(
     html(StatusCode::OK, &page)
 }
 
+/// The migrations of a cluster, and which of them are not needed there. When nobody can tell, they are.
+async fn rows_of(console: &Console, cluster: &Cluster) -> Result<Vec<Row>, read::Trouble> {
+    let read = console
+        .reader
+        .ask(cluster, "catalogue", "", |session| {
+            Box::pin(catalogue::read(session))
+        })
+        .await?;
+    let mut rows = Vec::clone(&read);
+    let is_any_open = rows.iter().any(|row| row.state == MigrationState::Planned);
+    if !is_any_open {
+        return Ok(rows);
+    }
+    let unneeded = console
+        .reader
+        .ask_every(catalogue::NEEDS_FRESH, cluster, ("needs", ""), |session| {
+            Box::pin(catalogue::unneeded(session))
+        })
+        .await;
+    if let Ok(unneeded) = unneeded {
+        for row in &mut rows {
+            row.is_unneeded = row.state == MigrationState::Planned && unneeded.contains(&row.name);
+        }
+    }
+    Ok(rows)
+}
+
 /// The page of what was read; pure.
 fn page(asked: &Asked, mut rows: Vec<(String, Row)>, app: Option<&Version>) -> Page {
     let q = asked.q.trim().to_lowercase();
     rows.retain(|(cluster, row)| q.is_empty() || is_found(cluster, row, &q));
-    let of = |row: &Row| tab(&row.state, row.may_begin_anew, row.versions.as_deref(), app);
+    let of = |row: &Row| match row.is_unneeded {
+        // As one that was completed for that reason.
+        true => Tab::Done,
+        false => tab(&row.state, row.may_begin_anew, row.versions.as_deref(), app),
+    };
     let count = |wanted: Tab| rows.iter().filter(|(_, row)| of(row) == wanted).count();
     let counts: Vec<usize> = Tab::ALL.into_iter().map(count).collect();
     // Without a word of the reader's, the first tab that has something.
@@ -342,6 +366,7 @@ fn line(cluster: &str, row: &Row, app: Option<&Version>) -> Line {
         _ if row.is_unreadable && !row.state.is_final() => "unreadable",
         Some("skipped") => "skipped",
         Some("not_required") => "not needed",
+        _ if row.is_unneeded => "not needed",
         _ => label(&row.kind, &row.state),
     };
     Line {

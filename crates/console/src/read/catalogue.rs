@@ -33,6 +33,12 @@ pub(crate) struct Row {
     pub(crate) versions: Option<String>,
     /// It was taken back or stopped, and is asked for again.
     pub(crate) may_begin_anew: bool,
+    /// It was not started, and `required_when` says that it is not needed here.
+    pub(crate) is_unneeded: bool,
+    /// What somebody asked for and no worker has taken yet.
+    pub(crate) asked: Option<Asked>,
+    /// Its plan was stored by a version of Corridor that this one does not understand.
+    pub(crate) is_unreadable: bool,
     /// What its worker last said about rows.
     pub(crate) rows: Value,
     /// Why it holds.
@@ -55,6 +61,21 @@ pub(crate) struct Row {
     /// `skipped` or `not_required`, for one that ended without having run.
     pub(crate) ended_by: Option<String>,
     pub(crate) why: Option<String>,
+}
+
+/// How long it is known which migrations are not needed. Their queries are a person's own, and may be dear.
+pub(crate) const NEEDS_FRESH: Duration = Duration::from_secs(10);
+/// How long all of these queries together may take; what is not answered by then counts as needed.
+const NEEDS_MAX: Duration = Duration::from_secs(2);
+
+/// Those that were not started and are not needed here, by what `required_when` says.
+pub(crate) async fn unneeded(session: &mut Session) -> Result<BTreeSet<Name>> {
+    if !schema::exists(&**session).await? {
+        return Ok(BTreeSet::new());
+    }
+    let answers = census::answers(session, NEEDS_MAX).await?;
+    let unneeded = answers.into_iter().filter(|(_, answer)| *answer == Answer::No);
+    Ok(unneeded.map(|(name, _)| name).collect())
 }
 
 /// Reads it; empty where there is no schema yet.
@@ -88,6 +109,8 @@ pub(crate) async fn read(session: &mut Session) -> Result<Vec<Row>> {
                 is_worker_alive: row.get("is_worker_alive"),
                 versions: row.get("versions"),
                 may_begin_anew: row.get("may_begin_anew"),
+                is_unneeded: false,
+                is_unreadable: row.get("is_unreadable"),
                 rows: json(row.get("rows")),
                 throttle: json(row.get("throttle")),
                 operations: row.get("operations"),

@@ -1,11 +1,12 @@
 //! What is here, and whether it is needed: for lists, for the gate, and for whoever starts what is due.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use corridor_pg::{Result, Session};
 use serde::Serialize;
 
-use super::readiness::{self, Answer};
+use super::question::{Answer, ask, ask_within};
 use super::shelf::{self, Standing};
 use crate::gate::{self, Entry, Required};
 use crate::name::Name;
@@ -49,6 +50,46 @@ pub async fn rows(session: &mut Session) -> Result<Vec<Row>> {
         });
     }
     Ok(rows)
+}
+
+/// Whether one that was not started is needed here.
+pub async fn is_required(session: &mut Session, standing: &Standing) -> Result<Answer> {
+    match query(standing) {
+        Ok(None) => Ok(Answer::Yes),
+        Ok(Some(query)) => ask(session, &query).await,
+        Err(why) => Ok(Answer::Unknown { why }),
+    }
+}
+
+/// The same of all that were not started and have a query, within a time limit for all of them together, for whoever only shows it:
+/// what was not answered by then is not in the map.
+pub async fn answers(session: &mut Session, limit: Duration) -> Result<BTreeMap<Name, Answer>> {
+    let begun = Instant::now();
+    let mut answers = BTreeMap::new();
+    let standings = shelf::standings(&**session).await?;
+    for standing in standings.iter().filter(|one| one.state == State::Planned) {
+        let Ok(Some(query)) = query(standing) else {
+            continue;
+        };
+        let left_ms = limit.saturating_sub(begun.elapsed()).as_millis();
+        if left_ms == 0 {
+            break;
+        }
+        let answer = ask_within(session, &query, u64::try_from(left_ms).unwrap_or(u64::MAX)).await?;
+        answers.insert(standing.name.clone(), answer);
+    }
+    Ok(answers)
+}
+
+/// The query that says whether it is needed, if it has one; why nobody can tell otherwise.
+fn query(standing: &Standing) -> std::result::Result<Option<String>, String> {
+    let Some(plan) = &standing.plan else {
+        return Err(standing.unreadable.clone().unwrap_or_default());
+    };
+    // A parameter may stand in the query; its default is what is known.
+    let bound = shelf::bind(plan, &BTreeMap::new());
+    let definition = bound.as_ref().map_or(&plan.definition, |bound| bound.worked());
+    Ok(definition.required_when.clone())
 }
 
 /// As the gate wants to know them. A run that was taken back and made room for another one is not asked for.
