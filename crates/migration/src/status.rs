@@ -75,6 +75,10 @@ pub struct Status {
     pub started_at: Option<String>,
     /// When it reached a final state.
     pub finished_at: Option<String>,
+    /// From the start to the end, pauses included; `null` before that.
+    pub took_ms: Option<f64>,
+    /// For how long somebody had paused it.
+    pub paused_ms: f64,
 }
 
 /// One setting, as it holds.
@@ -99,7 +103,12 @@ pub struct Setting {
 /// Locks: access share on the tables of the schema `corridor`, for a moment. Refuses as [`store::load`] does.
 pub async fn read(session: &mut Session, name: &Name) -> Result<Status> {
     let tx = session.begin(Isolation::RepeatableRead).await?;
-    let migration = store::load(&tx, name).await?;
+    let mut migration = store::load(&tx, name).await?;
+    let mut pauses = store::pauses(&tx, migration.id).await?;
+    let paused_ms = pauses.remove("").unwrap_or(0.0);
+    for operation in &mut migration.operations {
+        operation.paused_ms = pauses.remove(&operation.name).or(Some(0.0));
+    }
     let worker = Tenure::look(&tx, migration.id).await?;
     let verifications = store::verifications(&tx, migration.id, 0, VERIFICATIONS_MAX).await?;
     let mut stored = store::stored_settings(&tx, migration.id).await?;
@@ -167,6 +176,8 @@ pub async fn read(session: &mut Session, name: &Name) -> Result<Status> {
         created_by: migration.created_by,
         started_at: migration.started_at,
         finished_at: migration.finished_at,
+        took_ms: migration.took_ms,
+        paused_ms,
     })
 }
 

@@ -14,7 +14,7 @@ mod setting_row;
 mod transition;
 mod verification;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use corridor_pg::near::{did_you_mean, near};
 use corridor_pg::{Fault, FaultContext, Result};
@@ -106,6 +106,8 @@ pub struct Migration {
     pub started_at: Option<String>,
     /// When it reached a final state.
     pub finished_at: Option<String>,
+    /// From the start to the end, pauses included; `None` before that.
+    pub took_ms: Option<f64>,
 }
 
 /// One operation of a stored migration.
@@ -127,6 +129,8 @@ pub struct Operation {
     pub finished_at: Option<String>,
     /// Since when it runs, or how long it took, pauses included.
     pub took_ms: Option<f64>,
+    /// For how long of that somebody had paused it; only a status asks.
+    pub paused_ms: Option<f64>,
     /// Why it failed.
     pub error: Option<String>,
 }
@@ -305,6 +309,7 @@ pub async fn load(client: &impl GenericClient, name: &Name) -> Result<Migration>
         created_by: row.get("created_by"),
         started_at: row.get("started_at"),
         finished_at: row.get("finished_at"),
+        took_ms: row.get("took_ms"),
     })
 }
 
@@ -357,10 +362,23 @@ pub async fn operations(client: &impl GenericClient, migration_id: i64) -> Resul
                 started_at: row.get("started_at"),
                 finished_at: row.get("finished_at"),
                 took_ms: row.get("took_ms"),
+                paused_ms: None,
                 error: row.get("error"),
             })
         })
         .collect()
+}
+
+/// For how long each operation was paused, by its name, and under the empty name the whole migration.
+pub async fn pauses(client: &impl GenericClient, migration_id: i64) -> Result<BTreeMap<String, f64>> {
+    let rows = client
+        .query(include_str!("../sql/store/pauses.sql"), &[&migration_id])
+        .await
+        .doing(|| "adding up the pauses")?;
+    Ok(rows
+        .iter()
+        .map(|row| (row.get("name"), row.get("paused_ms")))
+        .collect())
 }
 
 /// Reads the columns `state` and `state_detail` (as text) of a row of `corridor.migration`.

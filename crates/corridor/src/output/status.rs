@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::journal::{moment, words};
-use super::number::{figure, grouped, percent, seconds};
+use super::number::{figure, grouped, percent, seconds, took};
 use super::progress::pending;
 use super::table::Table;
 use super::text::{Paint, hang, harmless, paint};
@@ -127,6 +127,9 @@ pub(crate) fn block(view: &View) -> String {
     if let Some(at) = &status.finished_at {
         say("ended", &moment(at));
     }
+    if let Some(ms) = status.took_ms {
+        say("took", &took(ms, status.paused_ms));
+    }
     lines.push(String::new());
     lines.extend(status.operations.iter().map(|one| operation(one, view)));
     // Going on before somebody has said whether it was done comes to the same again.
@@ -201,10 +204,11 @@ fn operation(operation: &Operation, view: &View) -> String {
     let is_live = operation.state == OperationState::Running && worker.is_alive;
     let (mark, how) = mark(operation.state);
     let mut parts = Vec::new();
+    let paused_ms = operation.paused_ms.unwrap_or(0.0);
     match (operation.state, operation.took_ms) {
         (OperationState::Pending, _) | (_, None) => {}
-        (OperationState::Running, Some(ms)) => parts.push(format!("for {}", seconds(ms / 1_000.0))),
-        (_, Some(ms)) => parts.push(format!("took {}", seconds(ms / 1_000.0))),
+        (OperationState::Running, Some(ms)) => parts.push(format!("for {}", took(ms, paused_ms))),
+        (_, Some(ms)) => parts.push(format!("took {}", took(ms, paused_ms))),
     }
     let said = live(operation, &worker.progress).filter(|_| is_live);
     parts.extend(said.or_else(|| copied(operation, view.mirror.as_ref())));

@@ -1,7 +1,8 @@
 //! What stands above every tab of a migration, and the lines of its operations.
 
 use corridor_migration::data::DataPlan;
-use corridor_migration::words::number::{grouped, seconds};
+use corridor_migration::store::Asked;
+use corridor_migration::words::number::{grouped, took};
 use corridor_migration::words::{self, of_value};
 use corridor_migration::{OperationState, State, StateName};
 use serde_json::Value;
@@ -134,6 +135,7 @@ impl Head {
             created_by: status.created_by.clone(),
             started: Moment::of(status.started_at.as_ref()),
             finished: Moment::of(status.finished_at.as_ref()),
+            took: status.took_ms.map(|ms| took(ms, status.paused_ms)),
             errors: errors(one),
             unsettled: one
                 .unsettled()
@@ -256,7 +258,7 @@ pub(crate) fn operations(one: &One) -> Vec<OperationLine> {
                     OperationState::Pending | OperationState::Running => String::new(),
                     _ => operation
                         .took_ms
-                        .map(|ms| seconds(ms / 1_000.0))
+                        .map(|ms| took(ms, operation.paused_ms.unwrap_or(0.0)))
                         .unwrap_or_default(),
                 },
                 error: operation.error.clone().unwrap_or_default(),
