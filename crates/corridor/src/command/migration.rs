@@ -1,7 +1,7 @@
 //! `corridor migration`: a person's own migrations, from the file to the end.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use corridor_migration::data::census::{Row, rows};
@@ -55,6 +55,29 @@ fn read(path: &Path) -> Result<Definition> {
     file::read(&path.display().to_string(), &text)
 }
 
+/// Reads all of them; the fault names what is wrong in each.
+fn read_all(paths: &[PathBuf]) -> Result<Vec<Definition>> {
+    let (mut definitions, mut faults) = (Vec::new(), Vec::new());
+    for path in paths {
+        match read(path) {
+            Ok(definition) => definitions.push(definition),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    match (faults.len(), faults.first()) {
+        (0, _) | (_, None) => Ok(definitions),
+        (1, _) => Err(faults.remove(0)),
+        (_, Some(first)) => {
+            let told: Vec<String> = faults
+                .iter()
+                .map(|fault| format!("{}: {}", fault.code().id, fault.detail()))
+                .collect();
+            let words = format!("{} files with mistakes:\n{}", told.len(), told.join("\n"));
+            Err(Fault::new(first.code(), words))
+        }
+    }
+}
+
 #[derive(Serialize)]
 struct AddedDocument {
     added: Vec<AddedOne>,
@@ -67,10 +90,7 @@ struct AddedOne {
 }
 
 async fn add(context: &Context, args: &MigrationAdd) -> Result<u8> {
-    let mut definitions = Vec::new();
-    for path in &args.files {
-        definitions.push(read(path)?);
-    }
+    let definitions = read_all(&args.files)?;
     let mover = TableMover::of(context)?;
     for definition in &definitions {
         mover.check_all(definition)?;
