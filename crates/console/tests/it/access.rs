@@ -362,6 +362,34 @@ async fn failed_sign_ins_are_counted_and_not_written_one_by_one() {
     assert_eq!(names, 0, "somebody may have typed a password there");
 }
 
+/// Whoever sets something for all of another cluster is in home's audit before it is done, and so is what came of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_set_on_a_cluster_that_is_away_is_known_at_home() {
+    let house = House::new("access_foretold").await;
+    let session = house.session().await;
+    let anna = house.sign_in("anna").await;
+    let set = async |cluster: &str, value: &str| -> u16 {
+        let form = [("csrf", anna.csrf()), ("key", "workers"), ("value", value)];
+        let ask = Ask::new("POST", &format!("/clusters/{cluster}/settings"));
+        house.send(&ask.by(&anna).form(&form)).await.status
+    };
+    assert_eq!(set("main", "2").await, 303);
+    // What makes no sense was never asked for.
+    assert_eq!(set("away", "many").await, 400);
+    assert_eq!(set("away", "2").await, 503);
+    let sql = "select action || ' ' || object from corridor.audit where object like 'setting %' order by id";
+    let rows = session.query(sql, &[]).await.unwrap();
+    let told: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    assert_eq!(
+        told,
+        [
+            "default_set setting workers",
+            "default_set setting away/workers",
+            "refused setting away/workers"
+        ]
+    );
+}
+
 /// Who comes by a token was seen, too.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_that_only_programs_use_was_seen() {
