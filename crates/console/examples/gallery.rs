@@ -459,6 +459,7 @@ async fn work_data(
             let parameters = BTreeMap::new();
             data::carry_out(&Call {
                 asked: None,
+                why: "",
                 connect: &connect,
                 name: &name,
                 order,

@@ -3,13 +3,14 @@
 //! - [`account`]: accounts, sign-ins and tokens as rows of *home*.
 //! - `password`: Argon2id, a bounded number of hashings at a time.
 //! - `secret`: what a cookie or a token holds; the database has only its digest.
-//! - `attempts`: how often somebody may try to sign in.
+//! - `attempts`: how often somebody may try to sign in; `failures`: what the audit tells of tries that failed.
 //! - `identity`: who a request comes from.
 //!
 //! There is no account, and so no password, until somebody makes one: `corridor user add NAME --role admin`.
 
 pub mod account;
 mod attempts;
+pub(crate) mod failures;
 pub(crate) mod identity;
 
 mod password;
@@ -17,6 +18,7 @@ mod role;
 mod secret;
 
 pub(crate) use attempts::Attempts;
+pub(crate) use failures::Failures;
 pub use identity::Access;
 pub use role::Role;
 pub(crate) use secret::Secret;
@@ -36,6 +38,8 @@ pub struct Viewer {
     pub name: String,
     /// What it may do, narrowed by the token where there is one.
     pub role: Role,
+    /// The name of the token that it came with, where there was one.
+    pub token: Option<String>,
     /// What every form must bring back, in the field `csrf`; empty where no cookie is used.
     pub csrf: String,
 }
@@ -43,6 +47,17 @@ pub struct Viewer {
 impl Viewer {
     /// As the journal names whoever acts through the console.
     pub fn actor(&self) -> String {
-        format!("{} (console)", self.name)
+        match &self.token {
+            Some(token) => format!("{} (token {token})", self.name),
+            None => format!("{} (console)", self.name),
+        }
+    }
+
+    /// As the audit of the console names whoever acts: the account, and the token that a program came with.
+    pub(crate) fn signature(&self) -> String {
+        match &self.token {
+            Some(_) => self.actor(),
+            None => self.name.clone(),
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use corridor_migration::data::{self, readiness, shelf};
-use corridor_migration::setting::{Kind, definition};
+use corridor_migration::setting::{Kind, definition, normalise};
 use corridor_migration::{Event, Name, State, Verb, schema, step, store};
 use corridor_pg::{ApplicationName, Fault, FaultContext, Isolation, Result, Session};
 use serde::Serialize;
@@ -161,13 +161,27 @@ pub(crate) async fn ask(
     let (action, detail) = (wish.action(), bounded(wish.detail(why)));
     // Before it is done: whoever acts is known also when the answer is lost.
     let home = console.home.session(&*console.host).await?;
-    within(store::audit(&**home, &viewer.name, action, &object, &detail)).await?;
+    within(store::audit(
+        &**home,
+        &viewer.signature(),
+        action,
+        &object,
+        &detail,
+    ))
+    .await?;
     let came = Box::pin(carry(console, &cluster, (&name, wish), viewer, why)).await;
     // Whoever looks next shall see it.
     console.reader.forget(&cluster.name);
     if let Err(fault) = &came {
         let words = json!({ "action": action, "code": fault.code().id, "detail": fault.detail() });
-        within(store::audit(&**home, &viewer.name, "refused", &object, &words)).await?;
+        within(store::audit(
+            &**home,
+            &viewer.signature(),
+            "refused",
+            &object,
+            &words,
+        ))
+        .await?;
     }
     came
 }
@@ -229,7 +243,7 @@ async fn carry(
         }
         Wish::Settle { operation, is_done } => {
             data::with_short_lease(&cluster.connect, name, async |session, lease, _| {
-                shelf::settle(session, lease, &operation, is_done, &by).await
+                shelf::settle(session, lease, &operation, is_done, (&by, why)).await
             })
             .await?;
             Ok(Came::Granted)
@@ -239,8 +253,8 @@ async fn carry(
             let id = store::load(&**session, name).await?.id;
             let tx = session.begin(Isolation::ReadCommitted).await?;
             match value {
-                Some(value) => drop(store::set(&tx, id, &key, &value, &by).await?),
-                None => store::unset(&tx, id, &key, &by).await?,
+                Some(value) => drop(store::set(&tx, id, &key, &value, (&by, why)).await?),
+                None => store::unset(&tx, id, &key, (&by, why)).await?,
             }
             tx.commit().await.doing(|| format!("setting {key}"))?;
             Ok(Came::Granted)
@@ -331,6 +345,42 @@ async fn answer(session: &Session, request: i64) -> Result<Came> {
     }
 }
 
+/// Writes a deed on another cluster into the audit of home before it is done. The deed writes it into the audit of its own database,
+/// in its transaction: when home is away nothing is done, and when home is lost over it the cluster knows.
+pub(crate) async fn foretell(
+    console: &Console,
+    viewer: &Viewer,
+    cluster: &Cluster,
+    (action, object, detail): (&str, &str, &Value),
+) -> Result<()> {
+    let clusters = console.host.clusters();
+    if clusters.first().is_some_and(|home| home.name == cluster.name) {
+        // The deed's own entry stands there.
+        return Ok(());
+    }
+    let home = console.home.session(&*console.host).await?;
+    within(store::audit(&**home, &viewer.signature(), action, object, detail)).await
+}
+
+/// What was foretold was refused.
+pub(crate) async fn retract(console: &Console, viewer: &Viewer, object: &str, action: &str, fault: &Fault) {
+    let words = json!({ "action": action, "code": fault.code().id, "detail": fault.detail() });
+    let said = async {
+        let home = console.home.session(&*console.host).await?;
+        within(store::audit(
+            &**home,
+            &viewer.signature(),
+            "refused",
+            object,
+            &words,
+        ))
+        .await
+    };
+    if let Err(fault) = said.await {
+        tracing::warn!(%fault, "a refusal is not in the audit");
+    }
+}
+
 /// A default of all migrations of a cluster.
 pub(crate) async fn set_default(
     console: &Console,
@@ -340,33 +390,38 @@ pub(crate) async fn set_default(
     value: Option<&str>,
 ) -> Result<()> {
     let cluster = console.cluster(cluster_name)?;
-    let mut session = visit(console, &cluster, "-").await?;
+    let object = format!("setting {}/{key}", cluster.name);
+    let action = match value {
+        Some(_) => "default_set",
+        None => "default_unset",
+    };
+    // What makes no sense is refused before anybody reads of it.
+    match value {
+        Some(value) => drop(normalise(key, value)?),
+        None => drop(definition(key)?),
+    }
+    let detail = json!({ "value": value });
+    foretell(console, viewer, &cluster, (action, &object, &detail)).await?;
+    let done = keep_default(console, viewer, &cluster, (key, value)).await;
+    if let Err(fault) = &done {
+        retract(console, viewer, &object, action, fault).await;
+    }
+    done
+}
+
+async fn keep_default(
+    console: &Console,
+    viewer: &Viewer,
+    cluster: &Cluster,
+    (key, value): (&str, Option<&str>),
+) -> Result<()> {
+    let mut session = visit(console, cluster, "-").await?;
     schema::ensure(&mut session).await?;
     let by = viewer.actor();
     let tx = session.begin(Isolation::ReadCommitted).await?;
     match value {
-        Some(value) => drop(store::set_default(&tx, key, value, &by).await?),
-        None => store::unset_default(&tx, key, &by).await?,
+        Some(value) => drop(store::set_default(&tx, key, value, (&by, "")).await?),
+        None => store::unset_default(&tx, key, (&by, "")).await?,
     }
-    tx.commit().await.doing(|| format!("setting {key} for all"))?;
-    // The audit of that database has it; home's, which the console shows, shall have it too.
-    let is_home = console
-        .host
-        .clusters()
-        .first()
-        .is_some_and(|home| home.name == cluster.name);
-    if is_home {
-        return Ok(());
-    }
-    let home = console.home.session(&*console.host).await?;
-    let object = format!("setting {}/{key}", cluster.name);
-    let detail = json!({ "value": value });
-    within(store::audit(
-        &**home,
-        &viewer.name,
-        "default_set",
-        &object,
-        &detail,
-    ))
-    .await
+    tx.commit().await.doing(|| format!("setting {key} for all"))
 }

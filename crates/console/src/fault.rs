@@ -84,7 +84,7 @@ NO_ANSWER "CON-015" CannotConnect
 NOTHING_HERE "CON-016" Usage
     "there is nothing at this address"
     "Begin at `/`, or at `GET /api/openapi.json`."
-    "The address is unknown to this version of the service, or it takes another method. Nothing was changed."
+    "The address is unknown to this version of the service. Nothing was changed."
 TLS_FILES "CON-017" Usage
     "the files for TLS cannot be used"
     "`tls.cert` and `tls.key` name PEM files: the certificate with its chain, and its private key."
@@ -97,4 +97,8 @@ NO_SUCH_CLUSTER "CON-019" Usage
     "the service has no such cluster"
     "`GET /api/clusters` lists them."
     "The clusters of a service stand in its settings, under `[[clusters]]`; without any there is one, called `main`."
+ANOTHER_METHOD "CON-020" Usage
+    "this address takes another method"
+    "The header `Allow` of the answer names the methods; `GET /api/openapi.json` says what each takes."
+    "The address is known to the service, and not with this method. Nothing was changed."
 }

@@ -49,6 +49,7 @@ pub struct Console {
     live: live::Topics,
     home: home::Home,
     attempts: access::Attempts,
+    failures: access::Failures,
     /// Connections that programs and orders have at a time; the application needs its own.
     visits: Arc<Semaphore>,
     options: Options,
@@ -78,6 +79,7 @@ impl Console {
             live: live::Topics::default(),
             home: home::Home::default(),
             attempts: access::Attempts::default(),
+            failures: access::Failures::default(),
             visits: Arc::new(Semaphore::new(VISITS_MAX)),
             options,
             leaving,

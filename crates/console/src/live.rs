@@ -58,8 +58,17 @@ pub(crate) async fn migration(
     Extension(standing): Extension<Standing>,
     Path((cluster, name)): Path<(String, String)>,
 ) -> Response {
-    // What is not there must not begin a task.
-    if corridor_migration::Name::new(name.as_str()).is_err() || console.cluster(&cluster).is_err() {
+    // What is not there must not begin a task. A cluster that does not answer is told of on the stream.
+    let is_there = match console.cluster(&cluster) {
+        Ok(cluster) if corridor_migration::Name::new(name.as_str()).is_ok() => {
+            match page::look(&console, &cluster, &name).await {
+                Err(trouble) => trouble.code().id != corridor_migration::fault::NO_SUCH_MIGRATION.id,
+                Ok(_) => true,
+            }
+        }
+        _ => false,
+    };
+    if !is_there {
         return axum::http::StatusCode::NOT_FOUND.into_response();
     }
     listen(&console, Topic::Migration { cluster, name }, standing)

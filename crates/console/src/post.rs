@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use crate::access::account::{self, Change};
 use crate::access::identity::{self, Access, address_of, cookie, escaped, onward, set_cookie};
-use crate::access::{Role, Viewer};
+use crate::access::{Role, Viewer, failures};
 use crate::act::{self, Came, Wish};
 use crate::api::act::verb;
 use crate::fault::{BAD_PASSWORD, BAD_REQUEST, NOT_ALLOWED, NOTHING_HERE, TOO_MANY_TRIES, WRONG_PASSWORD};
@@ -244,7 +244,9 @@ async fn sign_in(State(console): State<Arc<Console>>, request: axum::extract::Re
         Err(fault) => {
             let code = fault.code().id;
             let is_theirs = code == WRONG_PASSWORD.id || code == TOO_MANY_TRIES.id;
-            if !is_theirs {
+            if is_theirs {
+                failures::failed(&console, name, address);
+            } else {
                 return error::of_fault(&console, None, &fault);
             }
             let error = match code == WRONG_PASSWORD.id {

@@ -74,12 +74,23 @@ impl Reader {
         about: impl Into<String>,
         asking: impl for<'s> Fn(&'s mut Session) -> Asking<'s, T> + Send + Sync + 'static,
     ) -> Result<Arc<T>, Trouble> {
+        self.ask_every(FRESH, cluster, (what, about), asking).await
+    }
+
+    /// As [`Reader::ask`], of what costs more and need not be so new: the answer is good for `fresh`.
+    pub(crate) async fn ask_every<T: Send + Sync + 'static>(
+        self: &Arc<Self>,
+        fresh: Duration,
+        cluster: &Cluster,
+        (what, about): (&'static str, impl Into<String>),
+        asking: impl for<'s> Fn(&'s mut Session) -> Asking<'s, T> + Send + Sync + 'static,
+    ) -> Result<Arc<T>, Trouble> {
         let question = Question {
             cluster: cluster.name.clone(),
             what,
             about: about.into(),
         };
-        let mut landed = self.join(cluster, question, asking);
+        let mut landed = self.join(fresh, cluster, question, asking);
         let waited = tokio::time::timeout(ANSWER_MAX, landed.wait_for(Option::is_some)).await;
         let answer = match waited {
             Ok(Ok(landed)) => landed.as_ref().map(|(_, answer)| answer.clone()),
@@ -105,18 +116,19 @@ impl Reader {
     /// The flight of this question: the one that is under way or has just landed, else a new one.
     fn join<T: Send + Sync + 'static>(
         self: &Arc<Self>,
+        fresh: Duration,
         cluster: &Cluster,
         question: Question,
         asking: impl for<'s> Fn(&'s mut Session) -> Asking<'s, T> + Send + Sync + 'static,
     ) -> watch::Receiver<Landed> {
         let mut flights = self.lock();
         if let Some(known) = flights.get(&question)
-            && is_fresh(known)
+            && is_fresh(known, fresh)
         {
             return known.clone();
         }
         if flights.len() >= ANSWERS_KEPT_MAX {
-            flights.retain(|_, known| is_fresh(known));
+            flights.retain(|_, known| is_fresh(known, FRESH));
         }
         let (sender, receiver) = watch::channel(None);
         flights.insert(question, receiver.clone());
@@ -141,9 +153,9 @@ impl Reader {
 }
 
 /// Under way, or landed not long ago.
-fn is_fresh(flight: &watch::Receiver<Landed>) -> bool {
+fn is_fresh(flight: &watch::Receiver<Landed>, fresh: Duration) -> bool {
     match &*flight.borrow() {
-        Some((at, _)) => at.elapsed() < FRESH,
+        Some((at, _)) => at.elapsed() < fresh,
         // A sender that is gone will never answer.
         None => flight.has_changed().is_ok(),
     }

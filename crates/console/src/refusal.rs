@@ -7,8 +7,8 @@ use corridor_pg::{Exit, Fault};
 use serde_json::{Value, json};
 
 use crate::fault::{
-    FORGED, NO_SUCH_ACCOUNT, NO_SUCH_TOKEN, NOT_ALLOWED, NOT_SIGNED_IN, NOTHING_HERE, TOO_MANY_TRIES,
-    WRONG_PASSWORD,
+    ANOTHER_METHOD, FORGED, NO_SUCH_ACCOUNT, NO_SUCH_TOKEN, NOT_ALLOWED, NOT_SIGNED_IN, NOTHING_HERE,
+    TOO_MANY_TRIES, WRONG_PASSWORD,
 };
 
 /// A fault that ends a request.
@@ -30,6 +30,9 @@ pub(crate) fn status(fault: &Fault) -> StatusCode {
     }
     if is(&NOT_ALLOWED) || is(&FORGED) {
         return StatusCode::FORBIDDEN;
+    }
+    if is(&ANOTHER_METHOD) {
+        return StatusCode::METHOD_NOT_ALLOWED;
     }
     if is(&TOO_MANY_TRIES) {
         return StatusCode::TOO_MANY_REQUESTS;

@@ -13,7 +13,7 @@ use corridor_pg::Fault;
 
 use crate::access::identity::{BODY_BYTES_MAX, admit};
 use crate::access::{Access, Role};
-use crate::fault::NOTHING_HERE;
+use crate::fault::{ANOTHER_METHOD, NOTHING_HERE};
 use crate::refusal::Refusal;
 use crate::{Console, api, page, post};
 
@@ -160,7 +160,7 @@ pub(crate) fn router(console: &Arc<Console>) -> Router {
     let is_secure = console.options.is_secure;
     router
         .fallback(nothing)
-        .method_not_allowed_fallback(nothing)
+        .method_not_allowed_fallback(another_method)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(map_response(move |response: Response| {
             std::future::ready(protected(response, is_secure))
@@ -170,6 +170,20 @@ pub(crate) fn router(console: &Arc<Console>) -> Router {
 
 async fn nothing(State(console): State<Arc<Console>>, uri: axum::http::Uri) -> Response {
     let fault = Fault::new(&NOTHING_HERE, uri.path().chars().take(200).collect::<String>());
+    match uri.path().starts_with("/api/") {
+        true => Refusal(fault).into_response(),
+        false => page::error::of_fault(&console, None, &fault),
+    }
+}
+
+/// The address is known; the router's layer below says which methods it takes.
+async fn another_method(
+    State(console): State<Arc<Console>>,
+    method: Method,
+    uri: axum::http::Uri,
+) -> Response {
+    let path: String = uri.path().chars().take(200).collect();
+    let fault = Fault::new(&ANOTHER_METHOD, format!("{method} {path}"));
     match uri.path().starts_with("/api/") {
         true => Refusal(fault).into_response(),
         false => page::error::of_fault(&console, None, &fault),

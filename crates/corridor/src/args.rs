@@ -322,11 +322,21 @@ pub(crate) enum Accept {
     PartitionSettings,
 }
 
+/// Why something is done.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Why {
+    /// The reason, kept in the journal for whoever comes later
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    pub(crate) why: String,
+}
+
 /// A command about one migration.
 #[derive(Debug, Args)]
 pub(crate) struct Named {
     /// The migration, as `corridor status` lists it
     pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) why: Why,
 }
 
 /// A command about one migration, of which somebody else can be told.
@@ -336,6 +346,8 @@ pub(crate) struct Worked {
     pub(crate) name: String,
     #[command(flatten)]
     pub(crate) hook: HookArgs,
+    #[command(flatten)]
+    pub(crate) why: Why,
 }
 
 /// `corridor cutover`
@@ -348,6 +360,8 @@ pub(crate) struct Cutover {
     /// Ask the command at `before-cutover`; unless it exits with 0, nothing is cut over
     #[arg(long, requires = "hook", help_heading = "Hook")]
     pub(crate) hook_gate: bool,
+    #[command(flatten)]
+    pub(crate) why: Why,
 }
 
 /// Who is told what happens.
@@ -395,6 +409,8 @@ pub(crate) struct Set {
     /// All migrations of this database that have no value of their own, instead of one
     #[arg(long)]
     pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) why: Why,
 }
 
 /// `corridor finish`
@@ -407,6 +423,8 @@ pub(crate) struct Finish {
     pub(crate) drop: bool,
     #[command(flatten)]
     pub(crate) hook: HookArgs,
+    #[command(flatten)]
+    pub(crate) why: Why,
 }
 
 /// `corridor logs`

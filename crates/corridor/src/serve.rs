@@ -56,6 +56,13 @@ struct Basis {
     stored: Stored,
 }
 
+/// What came of reading the settings again.
+struct Renewed {
+    changed: Vec<String>,
+    /// It holds from a restart on.
+    waiting: Vec<String>,
+}
+
 /// What all parts share.
 pub(crate) struct Service {
     config: watch::Sender<Config>,
@@ -133,21 +140,18 @@ impl Service {
         self.config.borrow().clusters.first() == Some(cluster)
     }
 
-    /// Settles the settings anew; returns what has changed. What makes no sense changes nothing.
-    fn renew(&self, change: impl FnOnce(&mut Basis)) -> Result<Vec<String>> {
+    /// Settles the settings anew; returns what has changed, and what waits for a restart. What makes no sense changes nothing.
+    fn renew(&self, change: impl FnOnce(&mut Basis)) -> Result<Renewed> {
         let mut basis = self.basis.lock().unwrap_or_else(PoisonError::into_inner);
         let mut next = basis.clone();
         change(&mut next);
-        let now = Config::read(&next.sources, &next.stored)?;
+        let mut now = Config::read(&next.sources, &next.stored)?;
         let before = self.config();
-        if before.listen != now.listen || before.access.tls != now.access.tls {
-            self.output
-                .say("another address to listen on, or another certificate, needs a restart");
-        }
+        let waiting = now.hold_until_restart(&before);
         *basis = next;
-        let differences = before.differences(&now);
+        let changed = before.differences(&now);
         self.config.send_replace(now);
-        Ok(differences)
+        Ok(Renewed { changed, waiting })
     }
 
     /// Holds what is kept in the home cluster, and says what that changes.
@@ -161,9 +165,9 @@ impl Service {
             return;
         }
         match self.renew(|basis| basis.stored = stored.clone()) {
-            Ok(differences) => {
+            Ok(renewed) => {
                 *unfit = None;
-                for difference in differences {
+                for difference in renewed.changed {
                     self.output.say(&format!("setting {difference}"));
                 }
             }
@@ -303,11 +307,11 @@ fn follow(
 fn reload(service: &Service, flags: &Flags) {
     let renewed = Sources::load(flags).and_then(|sources| service.renew(|basis| basis.sources = sources));
     match renewed {
-        Ok(differences) if differences.is_empty() => {
+        Ok(Renewed { changed, waiting }) if changed.is_empty() && waiting.is_empty() => {
             service.output.say("read the settings again: nothing has changed");
         }
-        Ok(differences) => {
-            for difference in differences {
+        Ok(Renewed { changed, waiting }) => {
+            for difference in changed.into_iter().chain(waiting) {
                 service.output.say(&format!("setting {difference}"));
             }
         }

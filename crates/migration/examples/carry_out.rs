@@ -37,6 +37,7 @@ async fn carry_out(connect: &ConnectOptions, definition: Definition) -> corridor
         name: &Name::new(definition.name.as_str())?,
         order: Order::Start,
         asked: None,
+        why: "",
         parameters: &BTreeMap::new(),
         app_version: None,
         mover: None,

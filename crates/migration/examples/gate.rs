@@ -33,6 +33,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             versions: definition.versions.clone(),
             depends_on: definition.depends_on.clone(),
             standing: Standing::Pending,
+            unsettled: Vec::new(),
+            unreadable: None,
             // Only the database can say.
             required: match definition.required_when {
                 Some(_) => Required::Unknown("nobody has asked the database".to_owned()),

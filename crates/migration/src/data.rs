@@ -34,6 +34,7 @@ pub mod readiness;
 mod run;
 mod seat;
 pub mod shelf;
+pub mod unsettled;
 mod vigil;
 
 use std::collections::BTreeMap;

@@ -46,6 +46,8 @@ pub struct Errand<'a> {
     pub migration_id: i64,
     /// What is asked for.
     pub order: Order,
+    /// Why, in the words of whoever asks; may be empty.
+    pub why: &'a str,
     /// Whoever waits may leave.
     pub interrupt: &'a watch::Receiver<bool>,
     /// Who waits.
@@ -63,7 +65,7 @@ impl Errand<'_> {
         let request = match self.order {
             Order::Start | Order::Resume => None,
             ref order => {
-                let argument = order.argument("");
+                let argument = order.argument(self.why);
                 Some(store::ask(&**session, self.migration_id, order.verb(), &argument, by).await?)
             }
         };

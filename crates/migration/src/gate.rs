@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use semver::Version;
 use serde::Serialize;
 
+use crate::data::unsettled;
 use crate::definition::versions::{Place, VersionRange};
 use crate::state::StateName;
 
@@ -137,6 +138,10 @@ pub struct Entry {
     pub standing: Standing,
     /// Whether it is needed.
     pub required: Required,
+    /// Operations of which a person must say whether they were done.
+    pub unsettled: Vec<String>,
+    /// Why its plan, and so its versions, cannot be read.
+    pub unreadable: Option<String>,
 }
 
 /// The answer.
@@ -217,6 +222,12 @@ impl<'a> Judge<'a> {
             return None;
         }
         let version = self.app_version;
+        if entry.unreadable.is_some() {
+            return Some(format!(
+                "{}, and nobody knows which versions can run it",
+                entry.standing.words()
+            ));
+        }
         let range = match place(entry, version) {
             Ok(Place::Inside) => return None,
             Ok(Place::Before) if !entry.standing.is_under_way() => return None,
@@ -265,14 +276,23 @@ impl<'a> Judge<'a> {
 
     fn next(&self, entry: &Entry) -> Vec<String> {
         let name = &entry.name;
+        if let Some(why) = &entry.unreadable {
+            return vec![format!(
+                "its plan cannot be read ({why}): use the version of Corridor that stored it"
+            )];
+        }
         let run = |command: &str| self.in_a_release(entry, command);
         let mut next = match entry.standing {
             Standing::Running => vec![format!("wait until it is done: `corridor status {name} --watch`")],
             Standing::Paused => vec![run(&format!("corridor resume {name}"))],
-            Standing::Failed => vec![
-                format!("see why: `corridor status {name}`, `corridor logs {name}`"),
-                run(&format!("corridor resume {name}")),
-            ],
+            Standing::Failed => {
+                let mut next = vec![format!(
+                    "see why: `corridor status {name}`, `corridor logs {name}`"
+                )];
+                next.extend(entry.unsettled.iter().map(|operation| settle(name, operation)));
+                next.push(run(&format!("corridor resume {name}")));
+                next
+            }
             Standing::Waiting => vec![format!(
                 "keep what it did with `corridor finish {name}`, or take it back with `corridor rollback {name}`"
             )],
@@ -320,7 +340,10 @@ impl<'a> Judge<'a> {
                 format!("corridor status {name} --watch")
             }
             Standing::Paused => format!("corridor resume {name}"),
-            Standing::Failed => format!("corridor logs {name}"),
+            Standing::Failed => match entry.unsettled.first() {
+                Some(operation) => unsettled::command(name, operation),
+                None => format!("corridor logs {name}"),
+            },
             Standing::Waiting => format!("corridor finish {name}"),
             _ => format!("corridor status {name}"),
         };
@@ -346,6 +369,12 @@ impl<'a> Judge<'a> {
             )
         })
     }
+}
+
+/// What is said of an operation that may have been done.
+fn settle(name: &str, operation: &str) -> String {
+    let command = unsettled::command(name, operation);
+    format!("look whether `{operation}` was done, and say so: `{command}`")
 }
 
 /// True when something is left to do that is, or may be, needed.

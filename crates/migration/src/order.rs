@@ -47,7 +47,7 @@ impl Order {
     /// With what, a JSON object.
     pub fn argument(self, why: &str) -> Value {
         match self {
-            Order::Finish { is_drop } => json!({ "drop": is_drop }),
+            Order::Finish { is_drop } => json!({ "drop": is_drop, "why": why }),
             _ => json!({ "why": why }),
         }
     }

@@ -4,12 +4,13 @@ use corridor_pg::{FaultContext, Isolation, Result, Session};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::data::unsettled;
 use crate::lease::Tenure;
 use crate::name::Name;
 use crate::setting::{DEFINITIONS, Kind, Unit};
 use crate::state::{Side, State, StateName, Wait};
 use crate::step::{Verb, allowed};
-use crate::store::{self, Operation, Verification};
+use crate::store::{self, Asked, Operation, Verification};
 
 /// The version of the JSON form. Grows when a field changes its meaning or goes; new fields may come at any time.
 pub const VERSION: u32 = 1;
@@ -51,6 +52,10 @@ pub struct Status {
     /// Why the copy holds, as the worker last said in its heartbeat under `throttle`; `null` when it does not, or when no
     /// worker lives.
     pub throttle: Value,
+    /// Operations of which a person must say whether they were done (`MIG-136`).
+    pub unsettled: Vec<String>,
+    /// What somebody asked for and no worker has taken yet.
+    pub asked: Option<Asked>,
     /// What may be asked for now.
     pub allowed: Vec<Verb>,
     /// The newest 10 verifications that came to a verdict, the newest first.
@@ -70,6 +75,10 @@ pub struct Status {
     pub started_at: Option<String>,
     /// When it reached a final state.
     pub finished_at: Option<String>,
+    /// From the start to the end, pauses included; `null` before that.
+    pub took_ms: Option<f64>,
+    /// For how long somebody had paused it.
+    pub paused_ms: f64,
 }
 
 /// One setting, as it holds.
@@ -94,11 +103,19 @@ pub struct Setting {
 /// Locks: access share on the tables of the schema `corridor`, for a moment. Refuses as [`store::load`] does.
 pub async fn read(session: &mut Session, name: &Name) -> Result<Status> {
     let tx = session.begin(Isolation::RepeatableRead).await?;
-    let migration = store::load(&tx, name).await?;
+    let mut migration = store::load(&tx, name).await?;
+    let mut pauses = store::pauses(&tx, migration.id).await?;
+    let paused_ms = pauses.remove("").unwrap_or(0.0);
+    for operation in &mut migration.operations {
+        operation.paused_ms = pauses.remove(&operation.name).or(Some(0.0));
+    }
     let worker = Tenure::look(&tx, migration.id).await?;
     let verifications = store::verifications(&tx, migration.id, 0, VERIFICATIONS_MAX).await?;
     let mut stored = store::stored_settings(&tx, migration.id).await?;
     let mut of_all = store::stored_defaults(&tx).await?;
+    let mut open = unsettled::of_all(&tx, [(migration.id, &migration.state)].into_iter()).await?;
+    let unsettled = open.remove(&migration.id).unwrap_or_default();
+    let asked = store::asked(&tx).await?.remove(&migration.name);
     tx.commit().await.doing(|| "reading the status")?;
 
     let settings = DEFINITIONS
@@ -129,7 +146,7 @@ pub async fn read(session: &mut Session, name: &Name) -> Result<Status> {
         version: VERSION,
         state: migration.state.name(),
         state_detail: detail(&migration.state),
-        words: migration.state.words_of(&migration.kind),
+        words: unsettled::with_command(words(&migration), migration.name.as_str(), &unsettled),
         side: migration.state.side(),
         waits_for: match migration.state {
             State::Waiting { for_what } => Some(for_what),
@@ -142,6 +159,8 @@ pub async fn read(session: &mut Session, name: &Name) -> Result<Status> {
             .filter(|verb| *verb != Verb::Resume || !worker.is_alive)
             .collect(),
         throttle,
+        unsettled,
+        asked,
         verifications,
         settings,
         worker,
@@ -157,7 +176,21 @@ pub async fn read(session: &mut Session, name: &Name) -> Result<Status> {
         created_by: migration.created_by,
         started_at: migration.started_at,
         finished_at: migration.finished_at,
+        took_ms: migration.took_ms,
+        paused_ms,
     })
+}
+
+/// The state for a person, and that a plan cannot be read.
+fn words(migration: &store::Migration) -> String {
+    let words = migration.state.words_of(&migration.kind);
+    if migration.kind != crate::data::KIND {
+        return words;
+    }
+    match crate::data::DataPlan::read(&migration.plan) {
+        Ok(_) => words,
+        Err(fault) => format!("{words}; its plan cannot be read: {fault}"),
+    }
 }
 
 /// What may be asked for: by the state, and by what the kind of work knows besides.

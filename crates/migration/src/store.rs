@@ -14,7 +14,7 @@ mod setting_row;
 mod transition;
 mod verification;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use corridor_pg::near::{did_you_mean, near};
 use corridor_pg::{Fault, FaultContext, Result};
@@ -22,6 +22,7 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio_postgres::{GenericClient, Row, Transaction};
 
+use crate::data::unsettled;
 use crate::fault::{BAD_PLAN, NAME_TAKEN, NO_SUCH_MIGRATION, PLAN_CHANGED, UNREADABLE_ROW};
 use crate::name::Name;
 use crate::operation::OperationState;
@@ -31,8 +32,8 @@ pub use audit::audit;
 pub(crate) use journal::append_plain as journal_append;
 pub use journal::{Entry, JOURNAL_ENTRIES_MAX, logs, note, note_throttle};
 pub use request::{
-    Outcome, REQUESTS_KEPT_MAX, REQUESTS_OPEN_MAX, Request, Unworked, answer, ask, hold_open, is_refusal,
-    outcome, refusal, take_requests, unworked_requests, withdraw,
+    Asked, Outcome, REQUESTS_KEPT_MAX, REQUESTS_OPEN_MAX, Request, Unworked, answer, ask, asked, hold_open,
+    is_refusal, outcome, refusal, take_requests, unworked_requests, withdraw,
 };
 pub use setting_row::{
     StoredSetting, read_settings, set, set_default, stored_defaults, stored_settings, unset, unset_default,
@@ -105,6 +106,8 @@ pub struct Migration {
     pub started_at: Option<String>,
     /// When it reached a final state.
     pub finished_at: Option<String>,
+    /// From the start to the end, pauses included; `None` before that.
+    pub took_ms: Option<f64>,
 }
 
 /// One operation of a stored migration.
@@ -126,6 +129,8 @@ pub struct Operation {
     pub finished_at: Option<String>,
     /// Since when it runs, or how long it took, pauses included.
     pub took_ms: Option<f64>,
+    /// For how long of that somebody had paused it; only a status asks.
+    pub paused_ms: Option<f64>,
     /// Why it failed.
     pub error: Option<String>,
 }
@@ -151,6 +156,19 @@ pub struct Summary {
     pub finished_at: Option<String>,
     /// True when a worker holds the lease and was heard of in time.
     pub is_worker_alive: bool,
+    /// Operations of which a person must say whether they were done (`MIG-136`).
+    pub unsettled: Vec<String>,
+}
+
+impl Summary {
+    /// The state for a person, and what is to be said when it waits for that.
+    pub fn words(&self) -> String {
+        unsettled::with_command(
+            self.state.words_of(&self.kind),
+            self.name.as_str(),
+            &self.unsettled,
+        )
+    }
 }
 
 /// Stores a planned migration with its operations, a free lease, and the first journal entry.
@@ -291,6 +309,7 @@ pub async fn load(client: &impl GenericClient, name: &Name) -> Result<Migration>
         created_by: row.get("created_by"),
         started_at: row.get("started_at"),
         finished_at: row.get("finished_at"),
+        took_ms: row.get("took_ms"),
     })
 }
 
@@ -300,7 +319,8 @@ pub async fn list(client: &impl GenericClient) -> Result<Vec<Summary>> {
         .query(include_str!("../sql/store/list.sql"), &[&LIST_MAX])
         .await
         .doing(|| "listing the migrations")?;
-    rows.iter()
+    let mut list = rows
+        .iter()
         .map(|row| {
             Ok(Summary {
                 id: row.get("id"),
@@ -312,9 +332,15 @@ pub async fn list(client: &impl GenericClient) -> Result<Vec<Summary>> {
                 created_at: row.get("created_at"),
                 finished_at: row.get("finished_at"),
                 is_worker_alive: row.get("is_worker_alive"),
+                unsettled: Vec::new(),
             })
         })
-        .collect()
+        .collect::<Result<Vec<Summary>>>()?;
+    let mut open = unsettled::of_all(client, list.iter().map(|one| (one.id, &one.state))).await?;
+    for one in &mut list {
+        one.unsettled = open.remove(&one.id).unwrap_or_default();
+    }
+    Ok(list)
 }
 
 /// The operations of one migration in their order.
@@ -336,10 +362,23 @@ pub async fn operations(client: &impl GenericClient, migration_id: i64) -> Resul
                 started_at: row.get("started_at"),
                 finished_at: row.get("finished_at"),
                 took_ms: row.get("took_ms"),
+                paused_ms: None,
                 error: row.get("error"),
             })
         })
         .collect()
+}
+
+/// For how long each operation was paused, by its name, and under the empty name the whole migration.
+pub async fn pauses(client: &impl GenericClient, migration_id: i64) -> Result<BTreeMap<String, f64>> {
+    let rows = client
+        .query(include_str!("../sql/store/pauses.sql"), &[&migration_id])
+        .await
+        .doing(|| "adding up the pauses")?;
+    Ok(rows
+        .iter()
+        .map(|row| (row.get("name"), row.get("paused_ms")))
+        .collect())
 }
 
 /// Reads the columns `state` and `state_detail` (as text) of a row of `corridor.migration`.

@@ -1,5 +1,5 @@
--- Purpose: all accounts, for those who look after them.
--- Locks: access share on corridor.account and corridor.sign_in
+-- Purpose: all accounts, for those who look after them, and when each was last seen, signed in or by a token.
+-- Locks: access share on corridor.account, corridor.sign_in and corridor.token
 -- Oldest version: 14
 select
     a.id,
@@ -9,10 +9,12 @@ select
     a.is_disabled,
     to_char(a.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as created_at,
     a.created_by,
-    (
-        select to_char(max(s.seen_at) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
-        from corridor.sign_in s
-        where s.account_id = a.id
+    to_char(
+        greatest(
+            (select max(s.seen_at) from corridor.sign_in s where s.account_id = a.id),
+            (select max(t.seen_at) from corridor.token t where t.account_id = a.id)
+        ) at time zone 'UTC',
+        'YYYY-MM-DD"T"HH24:MI:SS"Z"'
     ) as seen_at
 from corridor.account a
 order by a.name

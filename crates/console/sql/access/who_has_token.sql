@@ -5,6 +5,7 @@ select
     a.id,
     a.name,
     a.role,
+    t.name as token,
     t.role as token_role,
     t.id as token_id,
     coalesce(t.seen_at < clock_timestamp() - interval '1 minute', true) as is_stale

@@ -16,6 +16,8 @@ select
     case when m.kind = $2 then m.plan #>> '{definition,versions}' end as versions,
     -- One that was taken back and has not made room for another run under its name.
     m.kind = $2 and m.state in ('rolled_back', 'stopped') and m.plan #>> '{definition,name}' = m.name as may_begin_anew,
+    -- Another version of Corridor stored it: nobody here knows what it would do.
+    m.kind = $2 and m.plan ->> 'version' is distinct from $3 as is_unreadable,
     (h.progress -> 'rows')::text as rows,
     (h.progress -> 'throttle')::text as throttle,
     o.operations,

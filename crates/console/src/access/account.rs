@@ -1,5 +1,7 @@
 //! Accounts, sign-ins and tokens, as rows of *home*. What changes an account writes the audit in the same transaction.
 
+use std::collections::BTreeSet;
+
 use corridor_migration::store;
 use corridor_pg::{Fault, FaultContext, Isolation, Result, Session};
 use serde::Serialize;
@@ -246,6 +248,15 @@ async fn keep_an_admin(tx: &Transaction<'_>, change: &Change) -> Result<()> {
     }
 }
 
+/// Which of these names are accounts.
+pub(crate) async fn known(client: &impl GenericClient, names: &[&str]) -> Result<BTreeSet<String>> {
+    let rows = client
+        .query(include_str!("../../sql/access/known.sql"), &[&names])
+        .await
+        .doing(|| "looking for accounts")?;
+    Ok(rows.iter().map(|row| row.get("name")).collect())
+}
+
 /// True when anybody can come in by now.
 pub async fn is_anybody(client: &impl GenericClient) -> Result<bool> {
     Ok(!list(client).await?.is_empty())
@@ -313,6 +324,7 @@ pub(crate) async fn by_cookie(client: &impl GenericClient, secret: &Secret) -> R
         id: row.get("id"),
         name: row.get("name"),
         role: role_of(&row, "role"),
+        token: None,
         csrf: secret.csrf(),
     }))
 }
@@ -338,6 +350,7 @@ pub(crate) async fn by_token(client: &impl GenericClient, secret: &Secret) -> Re
         id: row.get("id"),
         name: row.get("name"),
         role: role_of(&row, "role").min(role_of(&row, "token_role")),
+        token: row.get("token"),
         csrf: String::new(),
     }))
 }
@@ -354,6 +367,7 @@ pub(crate) async fn by_name(client: &impl GenericClient, name: &str) -> Result<O
             id: row.get("id"),
             name: row.get("name"),
             role: role_of(&row, "role"),
+            token: None,
             csrf: String::new(),
         }))
 }

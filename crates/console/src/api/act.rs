@@ -6,9 +6,9 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Extension, Path, State};
-use corridor_migration::data::shelf;
-use corridor_migration::definition::file;
-use corridor_migration::{Verb, store};
+use corridor_migration::Verb;
+use corridor_migration::data::shelf::{self, Added, Audited};
+use corridor_migration::definition::{Definition, file};
 use corridor_pg::{Fault, Result};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -18,7 +18,6 @@ use super::look::Answer;
 use crate::access::Viewer;
 use crate::act::{self, Came, Wish};
 use crate::fault::BAD_REQUEST;
-use crate::home::within;
 use crate::{Console, host};
 
 /// The body, or words on what is wrong with it. None at all is an empty object.
@@ -145,37 +144,37 @@ pub(super) async fn add(
     let cluster = console.cluster(&cluster)?;
     let definition = file::read(&sent.file, &sent.text)?;
     console.host.check(&definition)?;
-    let added = add_to(&console, &cluster, definition, &viewer).await?;
-    let home = console.home.session(&*console.host).await?;
-    let object = format!("migration {}/{}", cluster.name, added.0);
-    within(store::audit(
-        &**home,
-        &viewer.name,
-        "add",
-        &object,
-        &json!({ "file": sent.file }),
-    ))
-    .await?;
-    Ok(Json(json!({ "version": 1, "name": added.0, "what": added.1 })))
+    let object = format!("migration {}/{}", cluster.name, definition.name);
+    let detail = json!({ "file": sent.file });
+    act::foretell(&console, &viewer, &cluster, ("add", &object, &detail)).await?;
+    match add_to(&console, &cluster, &definition, (&viewer, &object, &detail)).await {
+        Ok(what) => Ok(Json(
+            json!({ "version": 1, "name": definition.name, "what": what }),
+        )),
+        Err(fault) => {
+            act::retract(&console, &viewer, &object, "add", &fault).await;
+            Err(fault.into())
+        }
+    }
 }
 
 async fn add_to(
     console: &Console,
     cluster: &host::Cluster,
-    definition: corridor_migration::definition::Definition,
-    viewer: &Viewer,
-) -> Result<(String, Value)> {
+    definition: &Definition,
+    (viewer, object, detail): (&Viewer, &str, &Value),
+) -> Result<Added> {
     let mut session = act::visit(console, cluster, "-").await?;
     corridor_migration::schema::ensure(&mut session).await?;
     let stored = shelf::standings(&**session).await?;
     let names = stored.iter().map(|one| one.name.to_string()).collect();
-    corridor_migration::definition::graph::order(std::slice::from_ref(&definition), &names)?;
-    let added = shelf::add(&mut session, &[definition], &viewer.actor()).await?;
-    let (name, what) = added
-        .into_iter()
-        .next()
-        .ok_or_else(|| Fault::new(&BAD_REQUEST, "nothing was added"))?;
-    Ok((name.to_string(), serde_json::to_value(what).unwrap_or_default()))
+    corridor_migration::definition::graph::order(std::slice::from_ref(definition), &names)?;
+    let audited = Audited {
+        actor: &viewer.signature(),
+        object,
+        detail,
+    };
+    shelf::add_audited(&mut session, definition, &viewer.actor(), &audited).await
 }
 
 #[derive(Deserialize)]

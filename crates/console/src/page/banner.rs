@@ -153,6 +153,7 @@ mod tests {
             created_at: String::new(),
             finished_at: None,
             is_worker_alive,
+            unsettled: Vec::new(),
         }
     }
 

@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use corridor_migration::State as MigrationState;
 use corridor_migration::definition::versions::{Place, VersionRange};
+use corridor_migration::store;
 use corridor_migration::words::number::grouped;
 use futures_util::future::join_all;
 use semver::Version;
@@ -20,9 +21,10 @@ use super::moment::Moment;
 use super::progress::{Progress, progress};
 use super::prose::filters;
 use super::tone::{label, tone, urgency};
-use crate::Console;
 use crate::access::Viewer;
+use crate::host::Cluster;
 use crate::read::catalogue::{self, Row};
+use crate::{Console, read};
 
 /// Migrations of one page.
 const PAGE: usize = 100;
@@ -139,6 +141,8 @@ struct Line {
     finished: Option<Moment>,
     created: Moment,
     error: String,
+    /// What was asked for and waits.
+    asked: String,
 }
 
 struct TabLink {
@@ -179,14 +183,7 @@ pub(crate) async fn show(
         .filter(|cluster| asked.cluster.is_empty() || cluster.name == asked.cluster)
         .collect();
     let (console_ref, app) = (&console, console.host.app_version());
-    let read = wanted.iter().map(|cluster| async move {
-        console_ref
-            .reader
-            .ask(cluster, "catalogue", "", |session| {
-                Box::pin(catalogue::read(session))
-            })
-            .await
-    });
+    let read = wanted.iter().map(|cluster| rows_of(console_ref, cluster));
     let mut rows = Vec::new();
     let mut troubles = Vec::new();
     let mut is_cut = false;
@@ -194,7 +191,7 @@ pub(crate) async fn show(
         match read {
             Ok(read) => {
                 is_cut |= read.len() as i64 >= catalogue::ROWS_MAX;
-                rows.extend(read.iter().map(|row| (cluster.name.clone(), row.clone())));
+                rows.extend(read.into_iter().map(|row| (cluster.name.clone(), row)));
             }
             Err(trouble) => troubles.push((cluster.name.clone(), Trouble::from(&*trouble))),
         }
@@ -210,11 +207,42 @@ pub(crate) async fn show(
     html(StatusCode::OK, &page)
 }
 
+/// The migrations of a cluster, and which of them are not needed there. When nobody can tell, they are.
+async fn rows_of(console: &Console, cluster: &Cluster) -> Result<Vec<Row>, read::Trouble> {
+    let read = console
+        .reader
+        .ask(cluster, "catalogue", "", |session| {
+            Box::pin(catalogue::read(session))
+        })
+        .await?;
+    let mut rows = Vec::clone(&read);
+    let is_any_open = rows.iter().any(|row| row.state == MigrationState::Planned);
+    if !is_any_open {
+        return Ok(rows);
+    }
+    let unneeded = console
+        .reader
+        .ask_every(catalogue::NEEDS_FRESH, cluster, ("needs", ""), |session| {
+            Box::pin(catalogue::unneeded(session))
+        })
+        .await;
+    if let Ok(unneeded) = unneeded {
+        for row in &mut rows {
+            row.is_unneeded = row.state == MigrationState::Planned && unneeded.contains(&row.name);
+        }
+    }
+    Ok(rows)
+}
+
 /// The page of what was read; pure.
 fn page(asked: &Asked, mut rows: Vec<(String, Row)>, app: Option<&Version>) -> Page {
     let q = asked.q.trim().to_lowercase();
     rows.retain(|(cluster, row)| q.is_empty() || is_found(cluster, row, &q));
-    let of = |row: &Row| tab(&row.state, row.may_begin_anew, row.versions.as_deref(), app);
+    let of = |row: &Row| match row.is_unneeded {
+        // As one that was completed for that reason.
+        true => Tab::Done,
+        false => tab(&row.state, row.may_begin_anew, row.versions.as_deref(), app),
+    };
     let count = |wanted: Tab| rows.iter().filter(|(_, row)| of(row) == wanted).count();
     let counts: Vec<usize> = Tab::ALL.into_iter().map(count).collect();
     // Without a word of the reader's, the first tab that has something.
@@ -335,8 +363,10 @@ fn line(cluster: &str, row: &Row, app: Option<&Version>) -> Line {
         app.filter(|_| row.state == MigrationState::Planned),
     );
     let label = match row.ended_by.as_deref() {
+        _ if row.is_unreadable && !row.state.is_final() => "unreadable",
         Some("skipped") => "skipped",
         Some("not_required") => "not needed",
+        _ if row.is_unneeded => "not needed",
         _ => label(&row.kind, &row.state),
     };
     Line {
@@ -361,12 +391,17 @@ fn line(cluster: &str, row: &Row, app: Option<&Version>) -> Line {
         finished: Moment::of(row.finished_at.as_ref()),
         created: Moment::new(&row.created_at),
         error: error(row),
+        asked: row.asked.as_ref().map(store::Asked::words).unwrap_or_default(),
     }
 }
 
 /// Why it stands still, whole: nobody should have to look for the end of a sentence.
 fn error(row: &Row) -> String {
     match &row.state {
+        state if row.is_unreadable && !state.is_final() => {
+            let code = &corridor_migration::data::fault::UNREADABLE_PLAN;
+            format!("{}: {}; {}", code.id, code.title, code.hint)
+        }
         MigrationState::Failed { code, detail, .. } => format!("{code}: {detail}"),
         MigrationState::Ambiguous { what, .. } => what.clone(),
         MigrationState::Paused { why, .. } if !why.is_empty() => format!("paused: {why}"),

@@ -1,8 +1,12 @@
 //! Every migration of a cluster, as a list shows it.
 
-use corridor_migration::data::KIND;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use corridor_migration::data::readiness::Answer;
+use corridor_migration::data::{KIND, PLAN_VERSION, census};
 use corridor_migration::state::State;
-use corridor_migration::store::state_of;
+use corridor_migration::store::{self, Asked, state_of};
 use corridor_migration::{Name, schema};
 use corridor_pg::{FaultContext, Result, Session};
 use serde_json::Value;
@@ -29,6 +33,12 @@ pub(crate) struct Row {
     pub(crate) versions: Option<String>,
     /// It was taken back or stopped, and is asked for again.
     pub(crate) may_begin_anew: bool,
+    /// It was not started, and `required_when` says that it is not needed here.
+    pub(crate) is_unneeded: bool,
+    /// What somebody asked for and no worker has taken yet.
+    pub(crate) asked: Option<Asked>,
+    /// Its plan was stored by a version of Corridor that this one does not understand.
+    pub(crate) is_unreadable: bool,
     /// What its worker last said about rows.
     pub(crate) rows: Value,
     /// Why it holds.
@@ -53,20 +63,42 @@ pub(crate) struct Row {
     pub(crate) why: Option<String>,
 }
 
+/// How long it is known which migrations are not needed. Their queries are a person's own, and may be dear.
+pub(crate) const NEEDS_FRESH: Duration = Duration::from_secs(10);
+/// How long all of these queries together may take; what is not answered by then counts as needed.
+const NEEDS_MAX: Duration = Duration::from_secs(2);
+
+/// Those that were not started and are not needed here, by what `required_when` says.
+pub(crate) async fn unneeded(session: &mut Session) -> Result<BTreeSet<Name>> {
+    if !schema::exists(&**session).await? {
+        return Ok(BTreeSet::new());
+    }
+    let answers = census::answers(session, NEEDS_MAX).await?;
+    let unneeded = answers.into_iter().filter(|(_, answer)| *answer == Answer::No);
+    Ok(unneeded.map(|(name, _)| name).collect())
+}
+
 /// Reads it; empty where there is no schema yet.
 pub(crate) async fn read(session: &mut Session) -> Result<Vec<Row>> {
     if !schema::exists(&**session).await? {
         return Ok(Vec::new());
     }
+    let version = PLAN_VERSION.to_string();
     let rows = session
-        .query(include_str!("../../sql/read/catalogue.sql"), &[&ROWS_MAX, &KIND])
+        .query(
+            include_str!("../../sql/read/catalogue.sql"),
+            &[&ROWS_MAX, &KIND, &version],
+        )
         .await
         .doing(|| "listing the migrations")?;
+    let mut asked = store::asked(&**session).await?;
     rows.iter()
         .map(|row| {
+            let name = Name::new(row.get::<_, String>("name"))?;
             Ok(Row {
                 id: row.get("id"),
-                name: Name::new(row.get::<_, String>("name"))?,
+                asked: asked.remove(&name),
+                name,
                 kind: row.get("kind"),
                 description: row.get("description"),
                 state: state_of(row)?,
@@ -77,6 +109,8 @@ pub(crate) async fn read(session: &mut Session) -> Result<Vec<Row>> {
                 is_worker_alive: row.get("is_worker_alive"),
                 versions: row.get("versions"),
                 may_begin_anew: row.get("may_begin_anew"),
+                is_unneeded: false,
+                is_unreadable: row.get("is_unreadable"),
                 rows: json(row.get("rows")),
                 throttle: json(row.get("throttle")),
                 operations: row.get("operations"),

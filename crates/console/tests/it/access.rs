@@ -333,6 +333,82 @@ async fn guessing_is_made_slow() {
     assert_eq!(known.body.replace("anna", "nobody"), unknown.body);
 }
 
+/// Failed tries are counted in the audit, and whoever tries without end does not fill it.
+#[tokio::test(flavor = "multi_thread")]
+async fn failed_sign_ins_are_counted_and_not_written_one_by_one() {
+    let house = House::new("access_failed").await;
+    let session = house.session().await;
+    for n in 0..8 {
+        house.try_sign_in("anna", "not the password").await;
+        house
+            .try_sign_in(&format!("stranger{n}"), "not the password")
+            .await;
+    }
+    let told = async |object: &str| -> (i64, i64) {
+        let sql = "select count(*), coalesce(sum((detail ->> 'times')::int), 0) from corridor.audit \
+                   where action = 'sign_in_failed' and object = $1";
+        let row = session.query_one(sql, &[&object]).await.unwrap();
+        (row.get(0), row.get(1))
+    };
+    crate::until(async || told("account anna").await.0 > 0 && told("names without an account").await.0 > 0)
+        .await;
+    // What came after the first line comes with the next one, a minute later.
+    let (lines, times) = told("account anna").await;
+    assert!(lines == 1 && (1..=8).contains(&times), "{lines} {times}");
+    let (lines, times) = told("names without an account").await;
+    assert!(lines == 1 && (1..=8).contains(&times), "{lines} {times}");
+    let names = "select count(*) from corridor.audit where object like '%stranger%' or detail::text like '%stranger%'";
+    let names: i64 = session.query_one(names, &[]).await.unwrap().get(0);
+    assert_eq!(names, 0, "somebody may have typed a password there");
+}
+
+/// Whoever sets something for all of another cluster is in home's audit before it is done, and so is what came of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_set_on_a_cluster_that_is_away_is_known_at_home() {
+    let house = House::new("access_foretold").await;
+    let session = house.session().await;
+    let anna = house.sign_in("anna").await;
+    let set = async |cluster: &str, value: &str| -> u16 {
+        let form = [("csrf", anna.csrf()), ("key", "workers"), ("value", value)];
+        let ask = Ask::new("POST", &format!("/clusters/{cluster}/settings"));
+        house.send(&ask.by(&anna).form(&form)).await.status
+    };
+    assert_eq!(set("main", "2").await, 303);
+    // What makes no sense was never asked for.
+    assert_eq!(set("away", "many").await, 400);
+    assert_eq!(set("away", "2").await, 503);
+    let sql = "select action || ' ' || object from corridor.audit where object like 'setting %' order by id";
+    let rows = session.query(sql, &[]).await.unwrap();
+    let told: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    assert_eq!(
+        told,
+        [
+            "default_set setting workers",
+            "default_set setting away/workers",
+            "refused setting away/workers"
+        ]
+    );
+}
+
+/// Who comes by a token was seen, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_only_programs_use_was_seen() {
+    let house = House::new("access_seen").await;
+    let anna = house.sign_in("anna").await;
+    let seen = async || -> bool {
+        let page = house.get("/accounts", &anna).await.body;
+        let row = page
+            .split("<tr>")
+            .find(|row| row.contains("\"what\">otto"))
+            .unwrap();
+        !row.contains("never")
+    };
+    let otto = Who::Token(house.token("otto", Role::Operator).await);
+    assert!(!seen().await);
+    assert_eq!(house.get("/api/me", &otto).await.status, 200);
+    assert!(seen().await);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_never_may_more_than_its_account_and_needs_no_form() {
     let house = House::new("access_token").await;

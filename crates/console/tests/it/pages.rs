@@ -142,6 +142,40 @@ async fn what_is_not_there_is_said_with_words() {
 }
 
 #[tokio::test]
+async fn another_method_is_told_which_ones_there_are_and_what_is_not_there_has_no_stream() {
+    let stage = Stage::new("console_method").await;
+    add(&stage, "0001_simple", SIMPLE).await;
+    for (method, path, allowed) in [
+        ("POST", "/audit", "GET,HEAD"),
+        ("DELETE", "/accounts", "GET,HEAD,POST"),
+        ("PUT", "/api/settings/workers", "POST"),
+        ("POST", "/api/clusters", "GET,HEAD"),
+    ] {
+        let answer = stage.send(method, path).await;
+        assert_eq!(answer.status, 405, "{method} {path}: {}", answer.body);
+        let mut sent: Vec<&str> = answer
+            .header("allow")
+            .unwrap()
+            .split(',')
+            .map(str::trim)
+            .collect();
+        sent.sort_unstable();
+        assert_eq!(sent.join(","), allowed, "{method} {path}");
+        assert!(answer.body.contains("CON-020"), "{}", answer.body);
+    }
+    assert_eq!(stage.send("POST", "/nothing").await.status, 404);
+    for name in ["0002_none", "UPPER"] {
+        let path = format!("/clusters/main/migrations/{name}/live");
+        assert_eq!(stage.get(&path).await.status, 404, "{name}");
+    }
+    let path = "/clusters/nowhere/migrations/0001_simple/live";
+    assert_eq!(stage.get(path).await.status, 404);
+    // A cluster that is away is not one that has no such migration.
+    let away = stage.stream("/clusters/away/migrations/0001_simple/live", "event: trouble");
+    assert!(away.await.contains("PG-002"));
+}
+
+#[tokio::test]
 async fn a_stream_tells_what_changes_and_ends_with_the_process() {
     let stage = Stage::new("console_live").await;
     add(&stage, "0001_simple", SIMPLE).await;

@@ -47,6 +47,10 @@ impl Stage {
         self.house.get(path, &self.who).await
     }
 
+    pub(crate) async fn send(&self, method: &str, path: &str) -> Answer {
+        self.house.send(&Ask::new(method, path).by(&self.who)).await
+    }
+
     pub(crate) async fn open(&self, path: &str) -> Open {
         let mut socket = TcpStream::connect(&self.house.address).await.unwrap();
         let ask = Ask::new("GET", path).by(&self.who);

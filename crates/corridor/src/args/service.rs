@@ -2,6 +2,8 @@
 
 use clap::{Args, Subcommand};
 
+use super::Why;
+
 /// `corridor migration`
 #[derive(Debug, Subcommand)]
 pub(crate) enum Migration {
@@ -110,6 +112,8 @@ pub(crate) struct MigrationStart {
     /// With start: leave the work to a `corridor serve`
     #[arg(long)]
     pub(crate) detach: bool,
+    #[command(flatten)]
+    pub(crate) why: Why,
 }
 
 /// `corridor migration skip`
@@ -135,4 +139,6 @@ pub(crate) struct MigrationSettle {
     /// It was not done, or may be done twice
     #[arg(long)]
     pub(crate) again: bool,
+    #[command(flatten)]
+    pub(crate) why: Why,
 }

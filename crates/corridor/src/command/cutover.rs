@@ -13,6 +13,7 @@ pub(crate) async fn run(context: &Context, args: &Cutover) -> Result<u8> {
     let call = Call {
         hook: Some(&args.hook),
         is_gated: args.hook_gate,
+        why: &args.why.why,
     };
     work::carry(context, &Name::new(&*args.name)?, Order::Cutover, call).await
 }

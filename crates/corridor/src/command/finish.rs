@@ -11,5 +11,11 @@ use crate::run::Order;
 /// Carries it out, or hands it to the worker that is alive.
 pub(crate) async fn run(context: &Context, args: &Finish) -> Result<u8> {
     let order = Order::Finish { is_drop: args.drop };
-    work::carry(context, &Name::new(&*args.name)?, order, Call::with(&args.hook)).await
+    work::carry(
+        context,
+        &Name::new(&*args.name)?,
+        order,
+        Call::with(&args.hook, &args.why),
+    )
+    .await
 }

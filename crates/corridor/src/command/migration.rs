@@ -1,7 +1,7 @@
 //! `corridor migration`: a person's own migrations, from the file to the end.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use corridor_migration::data::census::{Row, rows};
@@ -55,6 +55,29 @@ fn read(path: &Path) -> Result<Definition> {
     file::read(&path.display().to_string(), &text)
 }
 
+/// Reads all of them; the fault names what is wrong in each.
+fn read_all(paths: &[PathBuf]) -> Result<Vec<Definition>> {
+    let (mut definitions, mut faults) = (Vec::new(), Vec::new());
+    for path in paths {
+        match read(path) {
+            Ok(definition) => definitions.push(definition),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    match (faults.len(), faults.first()) {
+        (0, _) | (_, None) => Ok(definitions),
+        (1, _) => Err(faults.remove(0)),
+        (_, Some(first)) => {
+            let told: Vec<String> = faults
+                .iter()
+                .map(|fault| format!("{}: {}", fault.code().id, fault.detail()))
+                .collect();
+            let words = format!("{} files with mistakes:\n{}", told.len(), told.join("\n"));
+            Err(Fault::new(first.code(), words))
+        }
+    }
+}
+
 #[derive(Serialize)]
 struct AddedDocument {
     added: Vec<AddedOne>,
@@ -67,10 +90,7 @@ struct AddedOne {
 }
 
 async fn add(context: &Context, args: &MigrationAdd) -> Result<u8> {
-    let mut definitions = Vec::new();
-    for path in &args.files {
-        definitions.push(read(path)?);
-    }
+    let definitions = read_all(&args.files)?;
     let mover = TableMover::of(context)?;
     for definition in &definitions {
         mover.check_all(definition)?;
@@ -216,22 +236,23 @@ async fn start(context: &Context, args: &MigrationStart) -> Result<u8> {
         // What cannot be bound is refused now, not by a service at night.
         let (migration, plan) = shelf::read(&*session, &name).await?;
         shelf::bind(&plan, &parameters)?;
-        let argument = serde_json::json!({ "parameters": parameters });
+        let argument = serde_json::json!({ "parameters": parameters, "why": args.why.why });
         return super::detach(context, &session, &migration, &argument).await;
     }
     drop(session);
-    carry_with(context, &name, Order::Start, &parameters, app_version.as_ref()).await
+    let order = (Order::Start, args.why.why.as_str());
+    carry_with(context, &name, order, &parameters, app_version.as_ref()).await
 }
 
 /// Carries an order out, shows what is said meanwhile, and then what came of it.
-pub(crate) async fn carry(context: &Context, name: &Name, order: Order) -> Result<u8> {
+pub(crate) async fn carry(context: &Context, name: &Name, order: (Order, &str)) -> Result<u8> {
     carry_with(context, name, order, &BTreeMap::new(), None).await
 }
 
 async fn carry_with(
     context: &Context,
     name: &Name,
-    order: Order,
+    (order, why): (Order, &str),
     parameters: &BTreeMap<String, String>,
     app_version: Option<&Version>,
 ) -> Result<u8> {
@@ -243,6 +264,7 @@ async fn carry_with(
         name,
         order,
         asked: None,
+        why,
         parameters,
         app_version,
         mover: Some(&mover),
@@ -291,7 +313,7 @@ async fn settle(context: &Context, args: &MigrationSettle) -> Result<u8> {
     let name = Name::new(&*args.name)?;
     let connect = context.connect_options()?;
     data::with_short_lease(&connect, &name, async |session, lease, by| {
-        shelf::settle(session, lease, &args.operation, args.done, by).await
+        shelf::settle(session, lease, &args.operation, args.done, (by, &args.why.why)).await
     })
     .await?;
     let how = if args.done {

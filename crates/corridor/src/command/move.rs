@@ -46,6 +46,7 @@ pub(crate) async fn run(context: &Context, args: &Move) -> Result<u8> {
     let call = Call {
         hook: Some(&args.hook),
         is_gated: args.hook_gate,
+        why: "",
     };
     execute(context, &connect, &wish, &plan, call, args.detach).await
 }

@@ -17,5 +17,5 @@ pub(crate) async fn run(context: &Context, args: &Worked) -> Result<u8> {
         _ => Order::Resume,
     };
     drop(session);
-    work::carry(context, &name, order, Call::with(&args.hook)).await
+    work::carry(context, &name, order, Call::with(&args.hook, &args.why)).await
 }

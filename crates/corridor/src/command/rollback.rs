@@ -14,7 +14,7 @@ pub(crate) async fn run(context: &Context, args: &Worked) -> Result<u8> {
         context,
         &Name::new(&*args.name)?,
         Order::Rollback,
-        Call::with(&args.hook),
+        Call::with(&args.hook, &args.why),
     )
     .await
 }

@@ -48,13 +48,13 @@ pub(crate) async fn run(context: &Context, args: &Set) -> Result<u8> {
         false => Some(Name::new(args.name.as_deref().unwrap_or_default())?),
     };
     let change = match &name {
-        Some(name) => of_one(context, name, &wanted).await?,
-        None => of_all(context, &wanted).await?,
+        Some(name) => of_one(context, name, &wanted, &args.why.why).await?,
+        None => of_all(context, &wanted, &args.why.why).await?,
     };
     show(context, name.as_ref(), &wanted, &change)
 }
 
-async fn of_one(context: &Context, name: &Name, wanted: &[(&str, &str)]) -> Result<Change> {
+async fn of_one(context: &Context, name: &Name, wanted: &[(&str, &str)], why: &str) -> Result<Change> {
     let mut session = context.session_for(name).await?;
     let by = this_process(context.connect_options()?.user());
     let tx = session.begin(Isolation::ReadCommitted).await?;
@@ -68,8 +68,8 @@ async fn of_one(context: &Context, name: &Name, wanted: &[(&str, &str)]) -> Resu
     let before = read().await?;
     for (key, value) in wanted {
         match *value {
-            DEFAULT => store::unset(&tx, migration.id, key, &by).await?,
-            value => drop(store::set(&tx, migration.id, key, value, &by).await?),
+            DEFAULT => store::unset(&tx, migration.id, key, (&by, why)).await?,
+            value => drop(store::set(&tx, migration.id, key, value, (&by, why)).await?),
         }
     }
     let now = read().await?;
@@ -80,7 +80,7 @@ async fn of_one(context: &Context, name: &Name, wanted: &[(&str, &str)]) -> Resu
 }
 
 /// Of all migrations of this database that have no value of their own, those to come as well.
-async fn of_all(context: &Context, wanted: &[(&str, &str)]) -> Result<Change> {
+async fn of_all(context: &Context, wanted: &[(&str, &str)], why: &str) -> Result<Change> {
     let mut session = context.session("-").await?;
     if !wanted.is_empty() {
         schema::ensure(&mut session).await?;
@@ -96,8 +96,8 @@ async fn of_all(context: &Context, wanted: &[(&str, &str)]) -> Result<Change> {
     let before = read().await?;
     for (key, value) in wanted {
         match *value {
-            DEFAULT => store::unset_default(&tx, key, &by).await?,
-            value => drop(store::set_default(&tx, key, value, &by).await?),
+            DEFAULT => store::unset_default(&tx, key, (&by, why)).await?,
+            value => drop(store::set_default(&tx, key, value, (&by, why)).await?),
         }
     }
     let now = read().await?;

@@ -10,5 +10,11 @@ use crate::run::Order;
 
 /// Carries it out, or hands it to the worker that is alive.
 pub(crate) async fn run(context: &Context, args: &Named) -> Result<u8> {
-    work::carry(context, &Name::new(&*args.name)?, Order::Verify, Call::default()).await
+    work::carry(
+        context,
+        &Name::new(&*args.name)?,
+        Order::Verify,
+        Call::because(&args.why),
+    )
+    .await
 }

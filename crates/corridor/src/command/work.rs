@@ -7,11 +7,11 @@ use serde::Deserialize;
 
 use super::status::is_one_way;
 use super::{Context, DONE};
-use crate::args::HookArgs;
+use crate::args::{HookArgs, Why};
 use crate::hook::{Hooks, Subject};
 use crate::output::progress::Board;
 use crate::output::{fault, outcome};
-use crate::run::{Order, Outcome, carry_out};
+use crate::run::{Order, Outcome, carry_out_because};
 
 /// Who else is told, and asked.
 #[derive(Debug, Clone, Copy, Default)]
@@ -20,14 +20,25 @@ pub(crate) struct Call<'a> {
     pub(crate) hook: Option<&'a HookArgs>,
     /// `--hook-gate`
     pub(crate) is_gated: bool,
+    /// `--why`
+    pub(crate) why: &'a str,
 }
 
 impl<'a> Call<'a> {
     /// Told, not asked.
-    pub(crate) fn with(hook: &'a HookArgs) -> Self {
+    pub(crate) fn with(hook: &'a HookArgs, why: &'a Why) -> Self {
         Call {
             hook: Some(hook),
             is_gated: false,
+            why: &why.why,
+        }
+    }
+
+    /// Nobody else is told.
+    pub(crate) fn because(why: &'a Why) -> Self {
+        Call {
+            why: &why.why,
+            ..Call::default()
         }
     }
 }
@@ -51,6 +62,7 @@ pub(crate) async fn carry(context: &Context, name: &Name, order: Order, call: Ca
         connect: &connect,
         name,
         hooks: hooks.as_ref(),
+        why: call.why,
     };
     let outcome = work.all(order, call.is_gated).await;
     let exit = match &outcome {
@@ -78,7 +90,7 @@ async fn carry_data(context: &Context, name: &Name, order: Order, call: Call<'_>
         let why = format!("--hook is for moves; {name} is a migration of your own");
         return Err(corridor_pg::Fault::new(&crate::fault::USAGE, why));
     }
-    super::migration::carry(context, name, order).await
+    super::migration::carry(context, name, (order, call.why)).await
 }
 
 /// What a hook is told about.
@@ -100,6 +112,7 @@ struct Work<'a> {
     connect: &'a ConnectOptions,
     name: &'a Name,
     hooks: Option<&'a Hooks>,
+    why: &'a str,
 }
 
 impl Work<'_> {
@@ -132,10 +145,10 @@ impl Work<'_> {
             }
             None => board.watcher(),
         };
-        let outcome = carry_out(
+        let outcome = carry_out_because(
             self.connect,
             self.name.as_str(),
-            order,
+            (order, self.why),
             watcher,
             self.context.interrupt.watch(),
         )

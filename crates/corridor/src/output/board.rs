@@ -368,7 +368,11 @@ fn operations(operations: &[Operation], columns: usize) -> Vec<Row> {
         let (mark, how) = status::mark(one.state);
         let took = match (one.state, one.took_ms) {
             (OperationState::Pending, _) | (_, None) => String::new(),
-            (_, Some(ms)) => format!(" {}", seconds(ms / 1_000.0)),
+            // A word for each is all there is room for: the time without pauses.
+            (_, Some(ms)) => {
+                let worked_ms = (ms - one.paused_ms.unwrap_or(0.0)).max(0.0);
+                format!(" {}", seconds(worked_ms / 1_000.0))
+            }
         };
         let text = format!(" {}{took}", one.name);
         let needed = width(mark) + width(&text) + 2;

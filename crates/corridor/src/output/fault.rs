@@ -152,8 +152,15 @@ pub(crate) fn text(fault: &Fault) -> String {
     if let Some(doing) = doing(fault) {
         lines.push(hang(&label("while"), &harmless(&doing)));
     }
-    if !fault.detail().is_empty() {
-        lines.push(hang(&label("what"), &harmless(fault.detail())));
+    // A list of mistakes has a line for each. Elsewhere a line break is a server's or a name's, and is shown as that.
+    let first = fault.detail().lines().next().unwrap_or_default();
+    let parts: Vec<&str> = match first.ends_with("mistakes:") {
+        true => fault.detail().lines().collect(),
+        false => vec![fault.detail()],
+    };
+    for (i, part) in parts.iter().filter(|part| !part.is_empty()).enumerate() {
+        let word = if i == 0 { "what" } else { "" };
+        lines.push(hang(&label(word), &harmless(part)));
     }
     if let Some(words) = Change::of(fault).words() {
         lines.push(hang(&label("change"), words));

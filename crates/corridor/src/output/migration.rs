@@ -167,6 +167,8 @@ pub(crate) fn list(rows: &[Row]) -> String {
         return "No migrations of your own here. `corridor migration add FILE…` adds some.".to_owned();
     }
     let mut table = Table::new(&["name", "state", "needed", "done", "versions", "what"]);
+    // A cell is cut; what a person must read whole comes below.
+    let mut notes = Vec::new();
     for row in rows {
         let needed = match &row.required {
             Some(Answer::Yes) => "yes",
@@ -179,16 +181,33 @@ pub(crate) fn list(rows: &[Row]) -> String {
             0 => String::new(),
             done => format!("{done} of {}", standing.operations),
         };
+        let state = match (&standing.asked, &standing.unreadable) {
+            (_, Some(_)) => "unreadable".to_owned(),
+            _ if !standing.unsettled.is_empty() => "waits for settle".to_owned(),
+            (Some(asked), None) => format!("{} asked for", asked.verb),
+            (None, None) => String::new(),
+        };
+        if !state.is_empty() {
+            notes.push(hang("", &harmless(&format!("{}: {}", standing.name, row.words))));
+        }
         table.push(vec![
             standing.name.to_string(),
-            harmless(&row.words),
+            match state.is_empty() {
+                true => harmless(&row.words),
+                false => state,
+            },
             needed.to_owned(),
             done,
             row.versions.clone().unwrap_or_default(),
             harmless(&standing.description),
         ]);
     }
-    table.render()
+    let mut lines = vec![table.render()];
+    if !notes.is_empty() {
+        lines.push(String::new());
+        lines.extend(notes);
+    }
+    lines.join("\n")
 }
 
 /// What a file says.

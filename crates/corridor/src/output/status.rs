@@ -1,14 +1,15 @@
 //! Migrations as they stand: the list, the block about one, the line for a change.
 
+use corridor_migration::data::unsettled;
 use corridor_migration::status::Status;
-use corridor_migration::store::{Operation, Summary};
+use corridor_migration::store::{self, Operation, Summary};
 use corridor_migration::{Name, OperationState, Side, State, Verb, Wait};
 use corridor_move::run::gauge::Gauge;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::journal::{moment, words};
-use super::number::{figure, grouped, percent, seconds};
+use super::number::{figure, grouped, percent, seconds, took};
 use super::progress::pending;
 use super::table::Table;
 use super::text::{Paint, hang, harmless, paint};
@@ -48,7 +49,10 @@ pub(crate) fn list(migrations: &[Summary]) -> String {
         };
         table.push(vec![
             one.name.to_string(),
-            state_word(&one.state).to_owned(),
+            match one.unsettled.is_empty() {
+                true => state_word(&one.state).to_owned(),
+                false => "waits for settle".to_owned(),
+            },
             worker.to_owned(),
             one.created_at.split('T').next().unwrap_or_default().to_owned(),
             harmless(&one.description),
@@ -87,6 +91,9 @@ pub(crate) fn block(view: &View) -> String {
     let mut say = |label: &str, text: &str| lines.push(hang(&format!("  {label:<10}"), &harmless(text)));
     say("state", &status.words);
     say("worker", &worker(status));
+    if let Some(asked) = &status.asked {
+        say("asked", &asked.words());
+    }
     for reason in throttle(status) {
         say("held", &reason);
     }
@@ -120,11 +127,25 @@ pub(crate) fn block(view: &View) -> String {
     if let Some(at) = &status.finished_at {
         say("ended", &moment(at));
     }
+    if let Some(ms) = status.took_ms {
+        say("took", &took(ms, status.paused_ms));
+    }
     lines.push(String::new());
     lines.extend(status.operations.iter().map(|one| operation(one, view)));
-    let next = next_commands_of(&status.kind, &status.name, &status.allowed);
-    if !next.is_empty() {
+    // Going on before somebody has said whether it was done comes to the same again.
+    let mut verbs = status.allowed.clone();
+    verbs.retain(|verb| status.unsettled.is_empty() || *verb != Verb::Resume);
+    let next = next_commands_of(&status.kind, &status.name, &verbs);
+    if !next.is_empty() || !status.unsettled.is_empty() {
         lines.push(String::new());
+    }
+    for operation in &status.unsettled {
+        let command = unsettled::command(status.name.as_str(), operation);
+        lines.push(format!("  {command}"));
+        lines.push(hang(
+            "      ",
+            "say whether it was done; then `corridor resume` goes on",
+        ));
     }
     for (command, why) in next {
         lines.push(hang(&format!("  {command:<30}  "), why));
@@ -183,10 +204,11 @@ fn operation(operation: &Operation, view: &View) -> String {
     let is_live = operation.state == OperationState::Running && worker.is_alive;
     let (mark, how) = mark(operation.state);
     let mut parts = Vec::new();
+    let paused_ms = operation.paused_ms.unwrap_or(0.0);
     match (operation.state, operation.took_ms) {
         (OperationState::Pending, _) | (_, None) => {}
-        (OperationState::Running, Some(ms)) => parts.push(format!("for {}", seconds(ms / 1_000.0))),
-        (_, Some(ms)) => parts.push(format!("took {}", seconds(ms / 1_000.0))),
+        (OperationState::Running, Some(ms)) => parts.push(format!("for {}", took(ms, paused_ms))),
+        (_, Some(ms)) => parts.push(format!("took {}", took(ms, paused_ms))),
     }
     let said = live(operation, &worker.progress).filter(|_| is_live);
     parts.extend(said.or_else(|| copied(operation, view.mirror.as_ref())));
@@ -329,8 +351,9 @@ pub(crate) fn gist(view: &View) -> String {
         .map(|one| format!("{}={}", one.name, one.state))
         .collect();
     format!(
-        "{} {} {:?} {} {:?} {}",
+        "{} {} {} {:?} {} {:?} {}",
         status.words,
+        status.asked.is_some(),
         status.worker.is_alive,
         status.worker.holder,
         throttle(status).is_empty(),
@@ -356,6 +379,7 @@ pub(crate) fn line(view: &View) -> String {
         }
         parts.push(text);
     }
+    parts.extend(status.asked.iter().map(store::Asked::words));
     if status.needs_worker {
         parts.push("no worker is alive".to_owned());
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use corridor_migration::State;
+use corridor_migration::data::unsettled::may_wait_for_word;
 use corridor_migration::store::Summary;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -117,6 +118,8 @@ impl Alerts {
 
 fn of_state(one: &Summary) -> Option<Happening> {
     let event = match one.state {
+        // Nothing goes on before a person has looked.
+        _ if may_wait_for_word(&one.state) => "ambiguous",
         State::Failed { .. } => "failed",
         State::Ambiguous { .. } => "ambiguous",
         State::Finished => "finished",
@@ -124,7 +127,7 @@ fn of_state(one: &Summary) -> Option<Happening> {
         State::Stopped => "stopped",
         _ => return None,
     };
-    Some(happening(event, one, one.state.words_of(&one.kind)))
+    Some(happening(event, one, one.words()))
 }
 
 fn happening(event: &'static str, one: &Summary, words: String) -> Happening {
@@ -170,6 +173,7 @@ mod tests {
             created_at: String::new(),
             finished_at: None,
             is_worker_alive: true,
+            unsettled: Vec::new(),
         }
     }
 
@@ -194,6 +198,28 @@ mod tests {
         assert_eq!(look(failed()), ["fill at copy: failed with MIG-135: sick"]);
         assert!(look(failed()).is_empty());
         assert_eq!(look(State::Finished), ["fill at copy: finished"]);
+    }
+
+    #[test]
+    fn what_waits_for_a_word_is_told_as_ambiguous_with_the_command() {
+        let (mut alerts, now) = (Alerts::default(), Instant::now());
+        let mut look = |one: Summary| alerts.look(&[one], &BTreeMap::new(), Duration::from_secs(60), now);
+        look(one(State::Running));
+        let lost = State::Failed {
+            code: "MIG-136".to_owned(),
+            detail: "copy, begun by p".to_owned(),
+            course: Course::Forward,
+        };
+        let told = look(Summary {
+            unsettled: vec!["copy".to_owned()],
+            ..one(lost)
+        });
+        assert_eq!(told[0].event, "ambiguous");
+        assert_eq!(
+            told[0].words,
+            "failed with MIG-136: copy, begun by p; look whether it was done, then \
+             `corridor migration settle fill copy --done|--again`"
+        );
     }
 
     #[test]

@@ -372,8 +372,13 @@ impl Watch {
             if is_early {
                 continue;
             }
-            let definition = &one.plan.definition;
-            let is_ready = definition
+            let Some(plan) = &one.plan else {
+                let why = one.unreadable.clone().unwrap_or_default();
+                self.refuse(name, why);
+                continue;
+            };
+            let is_ready = plan
+                .definition
                 .depends_on
                 .iter()
                 .all(|other| done.contains(other.as_str()));
@@ -381,7 +386,7 @@ impl Watch {
             if !is_ready || is_worked || self.wished.contains(name) || self.is_resting(name) {
                 continue;
             }
-            let bound = match shelf::bind(&one.plan, &BTreeMap::new()) {
+            let bound = match shelf::bind(plan, &BTreeMap::new()) {
                 Ok(bound) => bound,
                 Err(fault) => {
                     self.refuse(name, fault.to_string());

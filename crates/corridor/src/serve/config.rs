@@ -14,10 +14,12 @@ use semver::Version;
 use serde::Serialize;
 use toml::{Table, Value};
 
+use self::definition::is_for_restart;
 use self::definition::{DEFINITIONS, TABLES};
 pub(crate) use self::definition::{check_key, doc};
 use super::window::Window;
 use crate::fault::BAD_CONFIG;
+use crate::webhook::Address;
 
 /// Where it is looked for when nobody says.
 pub(crate) const FILE: &str = "corridor.toml";
@@ -254,6 +256,27 @@ impl Config {
         }
     }
 
+    /// Keeps what holds from a restart on as it is while the service runs, and says what waits for one.
+    pub(crate) fn hold_until_restart(&mut self, running: &Config) -> Vec<String> {
+        self.listen = running.listen;
+        self.access = running.access.clone();
+        let mut waiting = Vec::new();
+        for one in &mut self.shown {
+            let was = running.shown.iter().find(|known| known.key == one.key);
+            let Some(was) = was.filter(|_| is_for_restart(&one.key)) else {
+                continue;
+            };
+            if was.value != one.value {
+                waiting.push(format!(
+                    "{} stays {:?}: {:?} ({}) needs a restart",
+                    one.key, was.value, one.value, one.origin
+                ));
+            }
+            one.clone_from(was);
+        }
+        waiting
+    }
+
     /// What differs, for whoever reads the log after a reload: key, before, now.
     pub(crate) fn differences(&self, now: &Config) -> Vec<String> {
         let before: BTreeMap<&str, &Shown> = self.shown.iter().map(|one| (one.key.as_str(), one)).collect();
@@ -286,16 +309,33 @@ pub(crate) fn is_fixed(shown: &Shown) -> bool {
     matches!(shown.origin, Origin::Flag(_) | Origin::Environment(_)) || check_key(&shown.key).is_err()
 }
 
+/// Refuses an address that nothing could be posted to. A name and a password may stand before the host.
+fn usable(text: &str) -> std::result::Result<(), String> {
+    let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
+    let (authority, path) = match rest.find(['/', '?', '#']) {
+        Some(at) => rest.split_at(at),
+        None => (rest, ""),
+    };
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    Address::parse(&format!("{scheme}://{host}{path}")).map(drop)
+}
+
 /// Addresses of webhooks are secrets.
 pub(crate) fn concealed(key: &str, value: &str) -> String {
-    match (key, value.is_empty()) {
-        ("alerts.webhook" | "alerts.slack", false) => {
+    match is_secret(key) && !value.is_empty() {
+        // No address at all: which part of it is the secret one?
+        true if !value.contains("://") => "…".to_owned(),
+        true => {
             let host = value.split('/').nth(2).unwrap_or_default();
             let host = host.rsplit('@').next().unwrap_or_default();
             format!("{}//{host}/…", value.split('/').next().unwrap_or_default())
         }
-        _ => value.to_owned(),
+        false => value.to_owned(),
     }
+}
+
+fn is_secret(key: &str) -> bool {
+    matches!(key, "alerts.webhook" | "alerts.slack")
 }
 
 fn flatten(
@@ -377,7 +417,11 @@ fn build(values: &BTreeMap<&str, (String, Origin)>, clusters: Vec<Cluster>) -> R
         let origin = values
             .get(key)
             .map_or(String::new(), |(_, origin)| origin.to_string());
-        Fault::new(&BAD_CONFIG, format!("{key} = {:?} ({origin}): {why}", text(key)))
+        let value = match is_secret(key) {
+            true => String::new(),
+            false => format!(" = {:?}", text(key)),
+        };
+        Fault::new(&BAD_CONFIG, format!("{key}{value} ({origin}): {why}"))
     };
     let number = |key: &str, least: u64, most: u64| match text(key).parse::<u64>() {
         Ok(number) if (least..=most).contains(&number) => Ok(number),
@@ -390,11 +434,10 @@ fn build(values: &BTreeMap<&str, (String, Origin)>, clusters: Vec<Cluster>) -> R
     };
     let address = |key: &str| match text(key) {
         "" => Ok(None),
-        text if text.starts_with("http://") || text.starts_with("https://") => Ok(Some(text.to_owned())),
-        _ => Err(bad(
-            key,
-            "an address that begins with http:// or https://".to_owned(),
-        )),
+        text => match usable(text) {
+            Ok(()) => Ok(Some(text.to_owned())),
+            Err(why) => Err(bad(key, format!("http(s)://host/…: {why}"))),
+        },
     };
     let app_version = match text("app_version") {
         "" => None,

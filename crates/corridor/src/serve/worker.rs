@@ -177,6 +177,7 @@ async fn carry(context: &Context, job: &Job, prefix: &str, app_version: Option<V
         name: &job.name,
         order: job.order,
         asked: job.asked.as_ref(),
+        why: "",
         parameters: &BTreeMap::new(),
         app_version: app_version.as_ref(),
         mover: Some(&mover),

@@ -62,7 +62,7 @@ async fn a_whole_life_is_asked_for_over_http() {
         .granted("0001_say", "pause", &json!({ "why": "lunch" }))
         .await;
     desk.until_state("0001_say", "paused").await;
-    let why = "select state_detail ->> 'why' = 'lunch' and state_detail ->> 'by' like 't127.0.0.1-%(console)' from corridor.migration";
+    let why = "select state_detail ->> 'why' = 'lunch' and state_detail ->> 'by' like 't127.0.0.1-%(token test)' from corridor.migration";
     desk.until(why).await;
     service.granted("0001_say", "resume", &json!({})).await;
     desk.until_state("0001_say", "running").await;
@@ -99,9 +99,15 @@ async fn a_whole_life_is_asked_for_over_http() {
         .json("/api/clusters/main/migrations/0001_say/journal")
         .await;
     let said = journal.to_string();
-    assert!(said.contains("(console)"), "{said}");
+    assert!(said.contains("(token test)"), "{said}");
     let audit = service.json("/api/audit?limit=100").await.to_string();
-    for words in ["release 7", "lunch", "\"refused\"", "migration main/0001_say"] {
+    for words in [
+        "release 7",
+        "lunch",
+        "\"refused\"",
+        "migration main/0001_say",
+        "(token test)",
+    ] {
         assert!(audit.contains(words), "{words}: {audit}");
     }
     service.stop().await;
@@ -148,7 +154,7 @@ async fn skipping_needs_a_reason_and_unknown_words_are_told() {
         .await;
     desk.until_state("0001_mark", "finished").await;
     assert_eq!(desk.figure("select count(*) from done").await, 0);
-    let skipped = "select count(*) = 1 from corridor.journal where event = 'skipped' and detail ->> 'by' like '%(console)' \
+    let skipped = "select count(*) = 1 from corridor.journal where event = 'skipped' and detail ->> 'by' like '%(token test)' \
                    and detail ->> 'why' = 'not here'";
     desk.until(skipped).await;
     let bad = json!({ "file": "0002_x.toml", "text": "nme = 1" });
@@ -276,7 +282,7 @@ async fn a_setting_is_changed_over_http() {
         all.iter().find(|one| one["key"] == key).unwrap().clone()
     };
     assert_eq!(of("workers")["value"], "7");
-    assert!(of("workers")["set_by"].as_str().unwrap().contains("(console)"));
+    assert!(of("workers")["set_by"].as_str().unwrap().contains("(token test)"));
     assert_eq!(of("listen")["is_fixed"], true);
     for (key, value) in [("workers", "many"), ("listen", "0.0.0.0:1"), ("wrokers", "1")] {
         let (status, said) = service
@@ -286,6 +292,46 @@ async fn a_setting_is_changed_over_http() {
     }
     assert_eq!(service.post("/api/settings/workers", &json!({})).await.0, 200);
     service.until_said("setting workers: 7 is now 4").await;
+    service.stop().await;
+}
+
+/// What is added to another cluster than home is in both audits: in that of the cluster with the deed, in home's before it.
+#[tokio::test]
+async fn a_deed_on_another_cluster_is_in_its_audit_and_in_that_of_home() {
+    let desk = Desk::new("interface_home", TABLES).await;
+    let other = Desk::new("interface_other", TABLES).await;
+    let behind = format!(
+        "# behind\n[[clusters]]\nname = \"other\"\ndatabase = \"{}\"\n",
+        other.database.url
+    );
+    let service = desk.serve(&behind).await;
+    let file =
+        |text: &str| json!({ "file": "0001_there.toml", "text": format!("description = \"x\"\n{text}") });
+    let path = "/api/clusters/other/migrations";
+    let (status, said) = service.post(path, &file(&mark("x"))).await;
+    assert_eq!(status, 200, "{said}");
+    other
+        .run(&["migration", "start", "0001_there"])
+        .await
+        .expect_code(0);
+    // Another text under its name.
+    let (status, said) = service.post(path, &file(&mark("y"))).await;
+    assert_eq!(status, 409, "{said}");
+    let audit = async |desk: &Desk| -> Vec<String> {
+        let sql = "select action || ' ' || object from corridor.audit \
+                   where actor like '%(token test)' order by id";
+        let rows = desk.client.query(sql, &[]).await.unwrap();
+        rows.iter().map(|row| row.get(0)).collect()
+    };
+    assert_eq!(audit(&other).await, ["add migration other/0001_there"]);
+    assert_eq!(
+        audit(&desk).await,
+        [
+            "add migration other/0001_there",
+            "add migration other/0001_there",
+            "refused migration other/0001_there"
+        ]
+    );
     service.stop().await;
 }
 

@@ -32,6 +32,7 @@ mod own_restart;
 mod own_rights;
 mod own_silent;
 mod own_trace;
+mod own_waits;
 mod partitioned;
 mod pgbench;
 mod plan;

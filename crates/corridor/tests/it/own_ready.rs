@@ -203,6 +203,19 @@ async fn what_may_have_been_done_waits_for_a_word() {
             .await
             .expect_code(6)
             .expect_fault("MIG-136");
+        let command = format!("corridor migration settle {name} tell --done|--again");
+        for args in [
+            &["status", name][..],
+            &["status", name, "--json"],
+            &["migration", "list"],
+            &["gate", "--app-version", "9.0.0"],
+        ] {
+            let shown = desk.run(args).await.stdout;
+            let shown = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(shown.contains(&command), "{args:?}: {shown}");
+        }
+        let shown = desk.run(&["status"]).await.expect_code(0).stdout;
+        assert!(shown.contains("waits for settle"), "{shown}");
         desk.run(&["migration", "settle", name, "nothing", "--done"])
             .await
             .expect_code(4)
@@ -210,6 +223,12 @@ async fn what_may_have_been_done_waits_for_a_word() {
         desk.run(&["migration", "settle", name, "tell", how])
             .await
             .expect_code(0);
+        // The word is given: what is left is to go on.
+        let shown = desk.run(&["status", name]).await.expect_code(0).stdout;
+        assert!(
+            !shown.contains("migration settle") && shown.contains(&format!("corridor resume {name}")),
+            "{shown}"
+        );
         desk.run(&["resume", name]).await.expect_code(0);
         assert_eq!(told(), times, "{name}");
     }

@@ -368,6 +368,24 @@ async fn it_tells_over_http_and_reads_its_settings_again() {
     desk.config("collect = false\nworkers = 9");
     service.signal("-HUP").await;
     service.until_said("setting workers: 4 is now 9").await;
+    // What is read once, at the start, is not said to have changed.
+    desk.config(
+        "collect = false\nworkers = 9\n[console]\nsign_in_hours = 3\n[tls]\ncert = \"/c\"\nkey = \"/k\"",
+    );
+    service.signal("-HUP").await;
+    service
+        .until_said("setting console.sign_in_hours stays \"12\": \"3\"")
+        .await;
+    service.until_said("setting tls.cert stays \"\": \"/c\"").await;
+    let said = service.said();
+    assert!(
+        said.contains("needs a restart") && !said.contains("sign_in_hours: 12 is now"),
+        "{said}"
+    );
+    let shown = service.json("/api/settings").await;
+    let hours = shown["settings"].as_array().unwrap().iter();
+    let hours = hours.clone().find(|one| one["key"] == "console.sign_in_hours");
+    assert_eq!(hours.unwrap()["value"], "12", "{shown}");
     desk.config("collect = false\nworkers = \"many\"");
     service.signal("-HUP").await;
     service.until_said("the settings stay as they are").await;
@@ -441,10 +459,8 @@ async fn what_comes_to_nothing_is_not_begun_again_and_again() {
     assert!((1..=4).contains(&begun), "{begun} times: {said}");
 }
 
-/// A failure is told, with the migration and what went wrong.
-#[tokio::test]
-async fn a_failure_is_posted() {
-    let desk = Desk::new("serve_alert", TABLES).await;
+/// An address that takes one post, and what came.
+async fn hook() -> (String, tokio::task::JoinHandle<String>) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let to = listener.local_addr().unwrap();
     let posted = tokio::spawn(async move {
@@ -461,29 +477,63 @@ async fn a_failure_is_posted() {
             .unwrap();
         text
     });
+    (format!("[alerts]\nwebhook = \"http://{to}/hook\""), posted)
+}
+
+async fn body(posted: tokio::task::JoinHandle<String>) -> Value {
+    let text = tokio::time::timeout(Duration::from_secs(60), posted)
+        .await
+        .unwrap()
+        .unwrap();
+    serde_json::from_str(text.split_once("\r\n\r\n").unwrap().1).unwrap()
+}
+
+/// A failure is told, with the migration and what went wrong.
+#[tokio::test]
+async fn a_failure_is_posted() {
+    let desk = Desk::new("serve_alert", TABLES).await;
+    let (settings, posted) = hook().await;
     desk.add(
         "0001_fails",
         "[[operations]]\nkind = \"check\"\nname = \"never\"\nquery = \"select false\"\n",
     )
     .await;
-    let service = desk
-        .serve(&format!("[alerts]\nwebhook = \"http://{to}/hook\""))
-        .await;
+    let service = desk.serve(&settings).await;
     service.until_said("").await;
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     desk.run(&["migration", "start", "0001_fails", "--detach"])
         .await
         .expect_code(0);
     desk.until_state("0001_fails", "failed").await;
-    let text = tokio::time::timeout(Duration::from_secs(20), posted)
-        .await
-        .unwrap()
-        .unwrap();
-    let body: Value = serde_json::from_str(text.split_once("\r\n\r\n").unwrap().1).unwrap();
+    let body = body(posted).await;
     assert_eq!(body["event"], "failed");
     assert_eq!(body["migration"], "0001_fails");
     assert_eq!(body["cluster"], "main");
     assert!(body["text"].as_str().unwrap().contains("MIG-134"), "{body}");
+    service.stop().await;
+}
+
+/// What may have been done is no mere failure: a person must look, and is told what to say then.
+#[tokio::test]
+async fn what_waits_for_a_word_is_posted_as_ambiguous() {
+    let desk = Desk::new("serve_ambiguous", TABLES).await;
+    let (settings, posted) = hook().await;
+    let text = "[[operations]]\nkind = \"command\"\nname = \"tell\"\ncommand = [\"true\"]\nrollback = []\n";
+    desk.add("0001_tell", text).await;
+    corridor_on(&desk.database, &["migration", "start", "0001_tell"])
+        .env("CORRIDOR_FAILPOINT", "before-attempt-end")
+        .run()
+        .await
+        .expect_code(134);
+    // The service takes up what nobody works, and comes to a stop there.
+    let service = desk.serve(&settings).await;
+    let body = body(posted).await;
+    assert_eq!(body["event"], "ambiguous");
+    let told = body["text"].as_str().unwrap();
+    assert!(
+        told.contains("MIG-136") && told.contains("corridor migration settle 0001_tell tell --done|--again"),
+        "{body}"
+    );
     service.stop().await;
 }
 
@@ -511,7 +561,14 @@ async fn a_detached_move_is_worked_and_obeys() {
     let run = desk.run(&args).await.expect_code(0);
     assert!(run.stdout.contains("left to `corridor serve`"), "{}", run.stdout);
     desk.until_state("persons", "waiting").await;
-    desk.run(&["cutover", "persons"]).await.expect_code(0);
+    for verb in ["verify", "cutover"] {
+        let why = format!("of {verb}");
+        desk.run(&[verb, "persons", "--why", &why]).await.expect_code(0);
+        let kept = format!(
+            "select count(*) from corridor.journal where event = '{verb}' and detail ->> 'why' = '{why}'"
+        );
+        assert_eq!(desk.figure(&kept).await, 1, "{verb}");
+    }
     desk.run(&["finish", "persons", "--drop"]).await.expect_code(0);
     desk.until_state("persons", "finished").await;
     service.stop().await;

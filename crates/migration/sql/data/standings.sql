@@ -2,6 +2,7 @@
 -- Locks: access share on the tables of the schema corridor
 -- Oldest version: 14
 select
+    m.id,
     m.name,
     m.description,
     m.plan::text as plan,

@@ -7,7 +7,8 @@ select distinct on (r.migration_id)
     r.id,
     r.verb,
     r.argument::text as argument,
-    r.asked_by
+    r.asked_by,
+    to_char(r.asked_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as asked_at
 from corridor.request r
 join corridor.migration m on m.id = r.migration_id
 join corridor.lease l on l.migration_id = r.migration_id

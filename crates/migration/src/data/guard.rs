@@ -120,8 +120,9 @@ pub(super) fn why(argument: &Value) -> &str {
 /// What may be asked of one of a person's own: it has nothing to swap or to compare; it goes back only when all of it can; one that
 /// was taken back or stopped may be begun anew, as long as it has its name.
 pub(crate) fn asked_for(migration: &store::Migration, by_state: Vec<Verb>) -> Vec<Verb> {
+    // Whatever is asked for is refused: nobody here knows what it would do.
     let Ok(plan) = DataPlan::read(&migration.plan) else {
-        return by_state;
+        return Vec::new();
     };
     let can_go_back = refuse_irreversible(plan.worked(), &migration.operations, &migration.state).is_ok();
     let is_done = migration.state.course() == Some(Course::Hold);

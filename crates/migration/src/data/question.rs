@@ -26,7 +26,12 @@ pub enum Answer {
 
 /// Asks in a transaction that reads only. A lost connection is a fault; every other error is *unknown*.
 pub(super) async fn ask(session: &mut Session, query: &str) -> Result<Answer> {
-    match read(session, query).await {
+    ask_within(session, query, QUESTION_MS_MAX).await
+}
+
+/// As [`ask`], with another limit: for whoever only shows the answer.
+pub(super) async fn ask_within(session: &mut Session, query: &str, ms_max: u64) -> Result<Answer> {
+    match read(session, query, ms_max).await {
         Ok(answer) => Ok(answer),
         // The server ended the session (a restart, an administrator): it has not answered, and can be asked again.
         Err(fault) if fault.code().retry == Retry::AfterReconnect => Err(fault),
@@ -37,8 +42,8 @@ pub(super) async fn ask(session: &mut Session, query: &str) -> Result<Answer> {
     }
 }
 
-async fn read(session: &mut Session, query: &str) -> Result<Answer> {
-    let rows = rows(session, query).await?;
+async fn read(session: &mut Session, query: &str, ms_max: u64) -> Result<Answer> {
+    let rows = rows(session, query, ms_max).await?;
     let answer = match &rows[..] {
         [] => Answer::Unknown {
             why: "the query answered with no row".to_owned(),
@@ -63,10 +68,10 @@ async fn read(session: &mut Session, query: &str) -> Result<Answer> {
     Ok(answer)
 }
 
-async fn rows(session: &mut Session, query: &str) -> Result<Vec<tokio_postgres::Row>> {
+async fn rows(session: &mut Session, query: &str, ms_max: u64) -> Result<Vec<tokio_postgres::Row>> {
     let tx = session.begin(Isolation::ReadCommitted).await?;
     tx.batch_execute(&format!(
-        "set transaction read only; set local statement_timeout = {QUESTION_MS_MAX}; set local search_path to default"
+        "set transaction read only; set local statement_timeout = {ms_max}; set local search_path to default"
     ))
     .await
     .doing(|| "beginning to ask")?;

@@ -211,14 +211,14 @@ pub(super) async fn is_nothing_due(
         if standing.state != State::Planned {
             return Ok(false);
         }
-        let bound = super::shelf::bind(&standing.plan, &std::collections::BTreeMap::new());
-        let definition = bound
-            .as_ref()
-            .map_or(&standing.plan.definition, |plan| plan.worked());
-        if is_required(session, definition).await? != Answer::No {
+        if super::census::is_required(session, standing).await? != Answer::No {
             return Ok(false);
         }
-        open.extend(definition.depends_on.iter().cloned());
+        let plan = standing.plan.as_ref();
+        open.extend(
+            plan.into_iter()
+                .flat_map(|plan| plan.definition.depends_on.iter().cloned()),
+        );
     }
     Ok(true)
 }

@@ -46,6 +46,8 @@ pub struct Call<'a> {
     /// Whose order it is, when it was left as a request: who asked and why stands in the journal then, and the request is
     /// answered in the transaction that grants it. `None`: this process gives it.
     pub asked: Option<&'a Request>,
+    /// Why, in the words of whoever gives it; may be empty. A request has its own.
+    pub why: &'a str,
     /// For a start: the parameters. Those of a request are its own.
     pub parameters: &'a BTreeMap<String, String>,
     /// For a start: the application's version, when it is known.
@@ -64,8 +66,10 @@ impl Call<'_> {
     }
 
     fn argument(&self) -> Value {
-        self.asked
-            .map_or_else(|| self.order.argument(""), |request| request.argument.clone())
+        self.asked.map_or_else(
+            || self.order.argument(self.why),
+            |request| request.argument.clone(),
+        )
     }
 
     fn parameters(&self) -> Result<BTreeMap<String, String>> {
@@ -134,6 +138,7 @@ async fn carry(call: &Call<'_>) -> Result<Outcome> {
         name,
         migration_id: migration.id,
         order: call.order,
+        why: call.why,
         interrupt: &call.interrupt,
         waiter: &waiter,
     };

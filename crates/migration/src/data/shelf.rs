@@ -8,12 +8,12 @@ use serde_json::json;
 use tokio_postgres::{GenericClient, Transaction};
 
 use super::fault::{DEFINITION_FROZEN, NOT_PLANNED, NOTHING_TO_SETTLE};
-use super::{DataPlan, KIND, PLAN_VERSION};
+use super::{DataPlan, KIND, PLAN_VERSION, unsettled};
 use crate::definition::{Definition, Operation, placeholder};
 use crate::lease::Lease;
 use crate::name::Name;
 use crate::state::State;
-use crate::store::{self, Migration, Naming, NewMigration};
+use crate::store::{self, Asked, Migration, Naming, NewMigration};
 
 /// Runs of one migration that were rolled back or stopped and are kept.
 const OLD_RUNS_MAX: u32 = 1_000;
@@ -57,9 +57,18 @@ pub struct Standing {
     pub finished_at: Option<String>,
     /// A worker holds the lease and was heard of in time.
     pub is_worker_alive: bool,
-    /// What it says.
+    /// What somebody asked for and no worker has taken yet.
+    pub asked: Option<Asked>,
+    /// Operations of which a person must say whether they were done (`MIG-136`).
+    pub unsettled: Vec<String>,
+    /// Why what it says cannot be read (`MIG-144`); `null` when it can be.
+    pub unreadable: Option<String>,
+    /// The name in its file: another one than its own for a run that made room for the next.
     #[serde(skip)]
-    pub plan: DataPlan,
+    pub name_in_file: Option<String>,
+    /// What it says; `None` when it cannot be read.
+    #[serde(skip)]
+    pub plan: Option<DataPlan>,
 }
 
 impl Standing {
@@ -73,6 +82,18 @@ impl Standing {
 
     /// In a few words.
     pub fn words(&self) -> String {
+        let words = match &self.unreadable {
+            Some(why) => format!("{}; its plan cannot be read: {why}", self.state_words()),
+            None => self.state_words(),
+        };
+        let words = match &self.asked {
+            Some(asked) => format!("{words}; {}", asked.words()),
+            None => words,
+        };
+        unsettled::with_command(words, self.name.as_str(), &self.unsettled)
+    }
+
+    fn state_words(&self) -> String {
         match (self.ended_by.as_deref(), &self.state) {
             (Some("skipped"), _) => format!("skipped: {}", self.why.as_deref().unwrap_or("no reason")),
             (Some("not_required"), _) => "not required here".to_owned(),
@@ -92,10 +113,18 @@ pub async fn standings(client: &impl GenericClient) -> Result<Vec<Standing>> {
         .query(include_str!("../../sql/data/standings.sql"), &[&KIND])
         .await
         .doing(|| "listing the migrations")?;
-    rows.iter()
-        .map(|row| {
-            let plan: serde_json::Value = store::json(row, "plan")?;
-            Ok(Standing {
+    let mut all = Vec::new();
+    for row in &rows {
+        let stored: serde_json::Value = store::json(row, "plan")?;
+        let name_in_file = stored.pointer("/definition/name").and_then(|name| name.as_str());
+        // One that another version stored does not keep the others from their work.
+        let (plan, unreadable) = match DataPlan::read(&stored) {
+            Ok(plan) => (Some(plan), None),
+            Err(fault) => (None, Some(fault.to_string())),
+        };
+        all.push((
+            row.get::<_, i64>("id"),
+            Standing {
                 name: Name::new(row.get::<_, String>("name"))?,
                 description: row.get("description"),
                 state: store::state_of(row)?,
@@ -107,20 +136,67 @@ pub async fn standings(client: &impl GenericClient) -> Result<Vec<Standing>> {
                 started_at: row.get("started_at"),
                 finished_at: row.get("finished_at"),
                 is_worker_alive: row.get("is_worker_alive"),
-                plan: DataPlan::read(&plan)?,
-            })
-        })
-        .collect()
+                asked: None,
+                unsettled: Vec::new(),
+                unreadable,
+                name_in_file: name_in_file.map(str::to_owned),
+                plan,
+            },
+        ));
+    }
+    let mut open = unsettled::of_all(client, all.iter().map(|(id, one)| (*id, &one.state))).await?;
+    let mut asked = store::asked(client).await?;
+    let with_open = all.into_iter().map(|(id, one)| Standing {
+        unsettled: open.remove(&id).unwrap_or_default(),
+        asked: asked.remove(&one.name),
+        ..one
+    });
+    Ok(with_open.collect())
 }
 
 /// Adds definitions, all or none. A migration that was started is not changed: `MIG-130` when its file says something else.
 pub async fn add(session: &mut Session, definitions: &[Definition], by: &str) -> Result<Vec<(Name, Added)>> {
+    add_all(session, definitions, by, None).await
+}
+
+/// As [`add`], for one who acts from afar: the audit of this database has it, in the same transaction.
+pub async fn add_audited(
+    session: &mut Session,
+    definition: &Definition,
+    by: &str,
+    audited: &Audited<'_>,
+) -> Result<Added> {
+    let added = add_all(session, std::slice::from_ref(definition), by, Some(audited)).await?;
+    // One for one.
+    Ok(added.first().map_or(Added::Unchanged, |(_, what)| *what))
+}
+
+/// What the audit is told of a deed.
+#[derive(Debug, Clone, Copy)]
+pub struct Audited<'a> {
+    /// Who.
+    pub actor: &'a str,
+    /// Of what.
+    pub object: &'a str,
+    /// What else is known.
+    pub detail: &'a serde_json::Value,
+}
+
+async fn add_all(
+    session: &mut Session,
+    definitions: &[Definition],
+    by: &str,
+    audited: Option<&Audited<'_>>,
+) -> Result<Vec<(Name, Added)>> {
     let tx = session.begin(Isolation::ReadCommitted).await?;
     let mut all = Vec::new();
     for definition in definitions {
         let name = Name::new(definition.name.as_str())?;
         let added = add_one(&tx, definition, &name, by).await?;
         all.push((name, added));
+    }
+    if let Some(deed) = audited {
+        store::audit(&tx, deed.actor, "add", deed.object, deed.detail).await?;
     }
     corridor_pg::failpoint::step("added", tx.commit())
         .await
@@ -244,7 +320,7 @@ async fn rename_moves(tx: &Transaction<'_>, migration: &Migration) -> Result<()>
 
 async fn set_settings(tx: &Transaction<'_>, id: i64, definition: &Definition, by: &str) -> Result<()> {
     for (key, value) in &definition.settings {
-        store::set(tx, id, key, value, by).await?;
+        store::set(tx, id, key, value, (by, "")).await?;
     }
     Ok(())
 }
@@ -349,7 +425,7 @@ pub async fn settle(
     lease: &Lease,
     operation: &str,
     is_done: bool,
-    by: &str,
+    (by, why): (&str, &str),
 ) -> Result<()> {
     let tx = session.begin(Isolation::ReadCommitted).await?;
     lease.fence().hold(&tx).await?;
@@ -369,13 +445,10 @@ pub async fn settle(
     if settled == 0 {
         return Err(Fault::new(&NOTHING_TO_SETTLE, operation.to_owned()));
     }
-    store::note(
-        &tx,
-        lease,
-        "settled",
-        Some(operation),
-        &json!({ "by": by, "is_done": is_done }),
-    )
-    .await?;
+    let mut detail = json!({ "by": by, "is_done": is_done });
+    if !why.is_empty() {
+        detail["why"] = json!(why);
+    }
+    store::note(&tx, lease, "settled", Some(operation), &detail).await?;
     tx.commit().await.doing(|| format!("settling {operation}"))
 }

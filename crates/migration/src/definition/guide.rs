@@ -50,6 +50,18 @@ fn every_key_is_spoken_of() {
     }
 }
 
+#[test]
+fn what_each_kind_must_have_is_listed() {
+    for (kind, keys) in super::validate::REQUIRED {
+        let begin = format!("| `{kind}` | ");
+        let row = PAGE.lines().find(|line| line.starts_with(&begin));
+        let row = row.unwrap_or_else(|| panic!("{kind} has no row"));
+        for key in *keys {
+            assert!(row.contains(&format!("`{key}`")), "{kind}: {key}");
+        }
+    }
+}
+
 /// Markers of SQL files that the page does not show would be found by nobody.
 #[test]
 fn every_marker_is_shown() {

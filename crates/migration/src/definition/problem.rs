@@ -31,9 +31,54 @@ impl Problem {
         Problem::new(path, fault.code(), format!("{what}: {}", fault.detail()))
     }
 
-    /// As a fault without a file.
-    pub(super) fn into_fault(self) -> Fault {
-        Fault::new(self.code, self.what)
+    /// True for what is said of `path`, or of a part of it.
+    pub(super) fn is_within(&self, path: &str) -> bool {
+        self.path
+            .strip_prefix(path)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    }
+}
+
+/// What is wrong, each thing once, in the order in which it was found.
+#[derive(Debug, Default)]
+pub(super) struct Problems(pub(super) Vec<Problem>);
+
+impl Problems {
+    /// Notes what is wrong, and goes on.
+    pub(super) fn note(&mut self, outcome: Outcome) {
+        self.0.extend(outcome.err());
+    }
+
+    /// The value, or a note on why there is none.
+    pub(super) fn read<T>(&mut self, outcome: Outcome<T>) -> Option<T> {
+        outcome.map_err(|problem| self.0.push(problem)).ok()
+    }
+
+    /// Nothing, or one fault that names all of them: of one it is that, of several its code is that of the first and each has a line
+    /// of its own. `place` says where a problem stands.
+    pub(super) fn into_fault(self, place: impl Fn(&Problem) -> (usize, String)) -> Option<Fault> {
+        let mut placed: Vec<(usize, String, Problem)> = self
+            .0
+            .into_iter()
+            .map(|problem| {
+                let (line, label) = place(&problem);
+                (line, label, problem)
+            })
+            .collect();
+        // In the file's order; those of one line as they were found.
+        placed.sort_by_key(|(line, ..)| *line);
+        let code = placed.first()?.2.code;
+        if let [(_, label, only)] = &placed[..] {
+            return Some(Fault::new(code, format!("{label}{}", only.what)));
+        }
+        let told: Vec<String> = placed
+            .iter()
+            .map(|(_, label, problem)| format!("\n{label}{} ({})", problem.what, problem.code.id))
+            .collect();
+        Some(Fault::new(
+            code,
+            format!("{} mistakes:{}", told.len(), told.concat()),
+        ))
     }
 }
 

@@ -9,19 +9,22 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::fault::{MISSING_KEY, UNFIT_VALUE, UNKNOWN_KEY};
-use super::problem::{Lines, Outcome, Problem, suggestion};
+use super::problem::{Lines, Outcome, Problem, Problems, suggestion};
 
-/// Leads `table` along `schema`, and gives what it says as JSON. Notes in `lines` where each part stands.
+/// Leads `table` along `schema`, and gives what it says as JSON, without the parts that `problems` tells of. Notes in `lines` where
+/// each part stands.
 pub(super) fn read(
     table: &Spanned<DeTable<'_>>,
     schema: &Value,
     line_of: &dyn Fn(usize) -> usize,
     lines: &mut Lines,
-) -> Outcome<Value> {
+    problems: &mut Problems,
+) -> Value {
     let mut walk = Walk {
         root: schema,
         line_of,
         lines,
+        problems,
     };
     walk.lines.note("", 1);
     walk.table("", table.get_ref(), schema)
@@ -31,6 +34,7 @@ struct Walk<'a> {
     root: &'a Value,
     line_of: &'a dyn Fn(usize) -> usize,
     lines: &'a mut Lines,
+    problems: &'a mut Problems,
 }
 
 impl<'a> Walk<'a> {
@@ -42,7 +46,7 @@ impl<'a> Walk<'a> {
             return match value.get_ref() {
                 DeValue::Table(table) => {
                     let (choice, kind) = tagged(path, table, choices)?;
-                    let mut read = self.table(path, table, choice)?;
+                    let mut read = self.table(path, table, choice);
                     read["kind"] = kind;
                     Ok(read)
                 }
@@ -57,12 +61,16 @@ impl<'a> Walk<'a> {
         match value.get_ref() {
             DeValue::String(text) if is_text => Ok(json!(text.as_ref())),
             DeValue::Boolean(truth) if takes("boolean") && !is_text => Ok(json!(truth)),
-            DeValue::Array(list) if takes("array") => list
-                .iter()
-                .enumerate()
-                .map(|(i, item)| self.value(&format!("{path}[{i}]"), item, &schema["items"]))
-                .collect(),
-            DeValue::Table(table) if takes("object") => self.table(path, table, schema),
+            DeValue::Array(list) if takes("array") => {
+                let mut read = Vec::new();
+                for (i, item) in list.iter().enumerate() {
+                    // Each keeps its place.
+                    let item = self.value(&format!("{path}[{i}]"), item, &schema["items"]);
+                    read.push(self.problems.read(item).unwrap_or(Value::Null));
+                }
+                Ok(Value::Array(read))
+            }
+            DeValue::Table(table) if takes("object") => Ok(self.table(path, table, schema)),
             DeValue::Integer(number) if takes("integer") => {
                 let read = i64::from_str_radix(number.as_str(), number.radix()).ok();
                 let is_within = |read: i64| {
@@ -89,7 +97,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn table(&mut self, path: &str, table: &DeTable<'_>, schema: &'a Value) -> Outcome<Value> {
+    fn table(&mut self, path: &str, table: &DeTable<'_>, schema: &'a Value) -> Value {
         let known = schema["properties"].as_object();
         let mut read = Map::new();
         // In the file's order, so that the first fault is the first one in the file.
@@ -105,18 +113,25 @@ impl<'a> Walk<'a> {
             let schema = match known.and_then(|known| known.get(name)) {
                 Some(own) => own,
                 None if schema["additionalProperties"].is_object() => &schema["additionalProperties"],
-                None => return Err(unknown(&at, &owner(path, table), name, known)),
+                None => {
+                    self.problems
+                        .note(Err(unknown(&at, &owner(path, table), name, known)));
+                    continue;
+                }
             };
-            read.insert(name.to_owned(), self.value(&at, value, schema)?);
+            let value = self.value(&at, value, schema);
+            if let Some(value) = self.problems.read(value) {
+                read.insert(name.to_owned(), value);
+            }
         }
         let required = schema["required"].as_array();
         for key in required.into_iter().flatten().filter_map(Value::as_str) {
-            if !read.contains_key(key) && key != "kind" {
+            if !table.contains_key(key) && key != "kind" {
                 let what = format!("{}`{key}` is missing", within(path, table));
-                return Err(Problem::new(path, &MISSING_KEY, what));
+                self.problems.note(Err(Problem::new(path, &MISSING_KEY, what)));
             }
         }
-        Ok(Value::Object(read))
+        Value::Object(read)
     }
 
     fn resolve(&self, schema: &'a Value) -> &'a Value {

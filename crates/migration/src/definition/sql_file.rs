@@ -1,7 +1,7 @@
 //! A migration as a SQL file: a head in comments, then the operations, each under a marker.
 
 use super::fault::{BAD_SQL_FILE, MISSING_KEY};
-use super::problem::{Lines, Outcome, Problem, suggestion};
+use super::problem::{Lines, Outcome, Problem, Problems, suggestion};
 use super::{Definition, Operation, Sql, file, schema};
 
 /// The first line.
@@ -67,10 +67,15 @@ struct Section<'a> {
 }
 
 /// Reads the whole file.
-pub(super) fn read(text: &str, lines: &mut Lines) -> Outcome<Definition> {
+pub(super) fn read(text: &str, lines: &mut Lines, problems: &mut Problems) -> Option<Definition> {
     let all: Vec<&str> = text.lines().collect();
     if all.first().map(|line| line.trim_end()) != Some(FIRST_LINE) {
-        return Err(bad(lines, 1, format!("the first line is not `{FIRST_LINE}`")));
+        problems.note(Err(bad(
+            lines,
+            1,
+            format!("the first line is not `{FIRST_LINE}`"),
+        )));
+        return None;
     }
     let is_head = |line: &&&str| {
         let line = line.trim_end();
@@ -81,10 +86,15 @@ pub(super) fn read(text: &str, lines: &mut Lines) -> Outcome<Definition> {
         .iter()
         .map(|line| format!("{}\n", line.trim_end().get(3..).unwrap_or("")))
         .collect();
-    let mut definition = file::from_toml(&head, 1, schema::of_head(), lines)?;
-    let sections = sections(&all, 1 + head_lines, lines)?;
-    definition.operations = operations(sections, lines)?;
-    Ok(definition)
+    let definition = file::from_toml(&head, 1, schema::of_head(), lines, problems);
+    let before = problems.0.len();
+    let sections = sections(&all, 1 + head_lines, lines, problems);
+    let operations = operations(sections, lines, problems);
+    // Where a marker means nothing, what stands around it may be another operation's.
+    let is_clear = problems.0.len() == before;
+    let mut definition = definition.filter(|_| is_clear)?;
+    definition.operations = operations;
+    Some(definition)
 }
 
 /// What the line marks, with the name behind it and the rest; none for any other line.
@@ -127,7 +137,12 @@ fn nearly_marker(line: &str) -> Option<&'static str> {
         .find(|known| corridor_pg::near::distance(&words, known, 2).is_some())
 }
 
-fn sections<'a>(all: &[&'a str], from: usize, lines: &mut Lines) -> Outcome<Vec<Section<'a>>> {
+fn sections<'a>(
+    all: &[&'a str],
+    from: usize,
+    lines: &mut Lines,
+    problems: &mut Problems,
+) -> Vec<Section<'a>> {
     let mut sections: Vec<Section<'a>> = Vec::new();
     // Where SQL goes: markers that say something in their own line do not end what stands around them.
     let mut open: Option<usize> = None;
@@ -135,14 +150,14 @@ fn sections<'a>(all: &[&'a str], from: usize, lines: &mut Lines) -> Outcome<Vec<
         let line = i + 1;
         if let Some((marker, name, rest)) = marker(text.trim_end()) {
             if name.is_empty() {
-                return Err(bad(lines, line, "the marker names no operation".to_owned()));
+                problems.note(Err(bad(lines, line, "the marker names no operation".to_owned())));
+                // Whose the lines below are is not known either.
+                open = Some(usize::MAX);
+                continue;
             }
             if !rest.is_empty() && (marker.begins_sql() || marker == Marker::NoTransaction) {
-                return Err(bad(
-                    lines,
-                    line,
-                    format!("{rest:?} behind the name means nothing"),
-                ));
+                let what = format!("{rest:?} behind the name means nothing");
+                problems.note(Err(bad(lines, line, what)));
             }
             if marker.begins_sql() {
                 open = Some(sections.len());
@@ -161,34 +176,36 @@ fn sections<'a>(all: &[&'a str], from: usize, lines: &mut Lines) -> Outcome<Vec<
                 "{:?} is nearly a marker; did you mean `-- {near}: NAME`?",
                 text.trim()
             );
-            return Err(bad(lines, line, what));
+            problems.note(Err(bad(lines, line, what)));
+            continue;
         }
         match open {
             Some(at) => {
-                let sql = &mut sections[at].sql;
-                sql.push_str(text);
-                sql.push('\n');
+                if let Some(section) = sections.get_mut(at) {
+                    section.sql.push_str(text);
+                    section.sql.push('\n');
+                }
             }
             None if text.trim().is_empty() => {}
             None => {
                 let what = "this stands before the first `-- operation: NAME`; the head ends with the first line that \
                             does not begin with `-- `, and a comment of your own in it begins with `-- #`";
-                return Err(bad(lines, line, what.to_owned()));
+                problems.note(Err(bad(lines, line, what.to_owned())));
+                // One word is enough for what stands there.
+                open = Some(usize::MAX);
             }
         }
     }
-    Ok(sections)
+    sections
 }
 
-fn operations(sections: Vec<Section<'_>>, lines: &mut Lines) -> Outcome<Vec<Operation>> {
+fn operations(sections: Vec<Section<'_>>, lines: &mut Lines, problems: &mut Problems) -> Vec<Operation> {
     let mut operations: Vec<Sql> = Vec::new();
     for section in sections.iter().filter(|it| it.marker == Marker::Operation) {
         if operations.iter().any(|known| known.name == section.name) {
-            return Err(bad(
-                lines,
-                section.line,
-                format!("another operation is named `{}`", section.name),
-            ));
+            let what = format!("another operation is named `{}`", section.name);
+            problems.note(Err(bad(lines, section.line, what)));
+            continue;
         }
         lines.note(&format!("operations[{}]", operations.len()), section.line);
         operations.push(Sql {
@@ -200,19 +217,17 @@ fn operations(sections: Vec<Section<'_>>, lines: &mut Lines) -> Outcome<Vec<Oper
     for section in sections.iter().filter(|it| it.marker != Marker::Operation) {
         let Some(place) = operations.iter().position(|known| known.name == section.name) else {
             let near = suggestion(section.name, operations.iter().map(|known| known.name.as_str()));
-            return Err(bad(
-                lines,
-                section.line,
-                format!("no operation is named `{}`{near}", section.name),
-            ));
+            let what = format!("no operation is named `{}`{near}", section.name);
+            problems.note(Err(bad(lines, section.line, what)));
+            continue;
         };
         lines.note(
             &format!("operations[{place}].{}", section.marker.key()),
             section.line,
         );
-        add(&mut operations[place], section, lines)?;
+        problems.note(add(&mut operations[place], section, lines));
     }
-    Ok(operations.into_iter().map(Operation::Sql).collect())
+    operations.into_iter().map(Operation::Sql).collect()
 }
 
 fn add(operation: &mut Sql, section: &Section<'_>, lines: &mut Lines) -> Outcome {

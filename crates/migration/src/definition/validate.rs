@@ -11,10 +11,10 @@ use super::fault::{
 };
 use super::placeholder::lexer::{Kind, tokens};
 use super::placeholder::{EACH, RANGE, fits};
-use super::problem::{Outcome, Problem, suggestion};
+use super::problem::{Outcome, Problem, Problems, suggestion};
 use super::text::{self, Text};
 use super::versions::VersionRange;
-use super::{Check, Definition, Operation};
+use super::{Check, Definition, Operation, Parameter};
 use crate::{Name, setting};
 
 /// The most operations that a migration may have; a plan's own limit.
@@ -40,153 +40,155 @@ pub(super) const REQUIRED: &[(&str, &[&str])] = &[
     ("move", &["name", "table", "arguments"]),
 ];
 
-/// Looks at a definition, wherever it comes from. [`super::file::read`] does it for files, and says the line, too.
+/// Looks at a definition, wherever it comes from; the fault names all that is wrong. [`super::file::read`] does it for files, and says
+/// the lines, too.
 pub fn validate(definition: &Definition) -> corridor_pg::Result<()> {
-    check(definition).map_err(Problem::into_fault)
+    match problems(definition, true).into_fault(|_| (0, String::new())) {
+        Some(fault) => Err(fault),
+        None => Ok(()),
+    }
 }
 
-pub(super) fn check(definition: &Definition) -> Outcome {
-    whole(definition)?;
-    operations(definition)?;
-    statements(definition)
+/// All that is wrong. `is_whole`: false where parts of the file could not be read, which may use what seems to be unused.
+pub(super) fn problems(definition: &Definition, is_whole: bool) -> Problems {
+    let mut problems = Problems::default();
+    whole(definition, &mut problems);
+    operations(definition, is_whole, &mut problems);
+    statements(definition, is_whole, &mut problems);
+    problems
 }
 
-fn whole(definition: &Definition) -> Outcome {
-    Name::new(&definition.name).map_err(|fault| Problem::of("name", &fault, "name"))?;
-    is_there("description", "description", &definition.description)?;
-    is_one_line("description", "description", &definition.description)?;
+fn whole(definition: &Definition, problems: &mut Problems) {
+    let named = Name::new(&definition.name).map(drop);
+    problems.note(named.map_err(|fault| Problem::of("name", &fault, "name")));
+    problems.note(is_there("description", "description", &definition.description));
+    problems.note(is_one_line("description", "description", &definition.description));
+    let range = |path: &str, range: &str| {
+        let parsed = VersionRange::parse(range).map(drop);
+        parsed.map_err(|fault| Problem::of(path, &fault, path))
+    };
     if let Some(versions) = &definition.versions {
-        VersionRange::parse(versions).map_err(|fault| Problem::of("versions", &fault, "versions"))?;
+        problems.note(range("versions", versions));
     }
     let requires = &definition.requires;
-    let ranges = requires
-        .extensions
-        .iter()
-        .map(|(name, range)| (format!("requires.extensions.{name}"), range));
-    let postgres = requires
-        .postgres
-        .iter()
-        .map(|range| ("requires.postgres".to_owned(), range));
-    for (path, range) in postgres.chain(ranges) {
-        VersionRange::parse(range).map_err(|fault| Problem::of(&path, &fault, &path))?;
+    if let Some(postgres) = &requires.postgres {
+        problems.note(range("requires.postgres", postgres));
+    }
+    for (name, wanted) in &requires.extensions {
+        problems.note(range(&format!("requires.extensions.{name}"), wanted));
     }
     for name in requires.settings.keys() {
-        is_there("requires.settings", "requires.settings, a setting's name", name)?;
+        problems.note(is_there(
+            "requires.settings",
+            "requires.settings, a setting's name",
+            name,
+        ));
     }
-    dependencies(definition)?;
-    time("health_every", "health_every", &definition.health_every)?;
-    checks("prechecks", &definition.prechecks)?;
-    checks("health_checks", &definition.health_checks)?;
+    dependencies(definition, problems);
+    problems.note(time("health_every", "health_every", &definition.health_every));
+    checks("prechecks", &definition.prechecks, problems);
+    checks("health_checks", &definition.health_checks, problems);
     for (key, value) in &definition.settings {
         let path = format!("settings.{key}");
-        setting::normalise(key, value).map_err(|fault| Problem::of(path, &fault, "settings"))?;
+        let read = setting::normalise(key, value).map(drop);
+        problems.note(read.map_err(|fault| Problem::of(path, &fault, "settings")));
     }
-    parameters(definition)
+    for (name, parameter) in &definition.parameters {
+        problems.note(self::parameter(name, parameter));
+    }
 }
 
-fn dependencies(definition: &Definition) -> Outcome {
+fn dependencies(definition: &Definition, problems: &mut Problems) {
     let mut seen = BTreeSet::new();
     for (i, name) in definition.depends_on.iter().enumerate() {
         let path = format!("depends_on[{i}]");
         let refuse = |why: &str| Problem::new(&path, &BAD_DEPENDENCY, format!("depends_on: `{name}` {why}"));
-        Name::new(name).map_err(|fault| Problem::of(&path, &fault, "depends_on"))?;
-        if *name == definition.name {
-            return Err(refuse("is the migration itself"));
-        }
-        if !seen.insert(name) {
-            return Err(refuse("is written twice"));
+        if let Err(fault) = Name::new(name) {
+            problems.note(Err(Problem::of(&path, &fault, "depends_on")));
+        } else if *name == definition.name {
+            problems.note(Err(refuse("is the migration itself")));
+        } else if !seen.insert(name) {
+            problems.note(Err(refuse("is written twice")));
         }
     }
-    Ok(())
 }
 
-fn checks(list: &str, checks: &[Check]) -> Outcome {
+fn checks(list: &str, checks: &[Check], problems: &mut Problems) {
     let mut seen = BTreeSet::new();
     for (i, check) in checks.iter().enumerate() {
-        is_there(
-            &format!("{list}[{i}].name"),
-            &format!("{list}, name"),
-            &check.name,
-        )?;
-        is_one_line(
-            &format!("{list}[{i}].name"),
-            &format!("{list}, name"),
-            &check.name,
-        )?;
-        is_there(
+        let (path, label) = (format!("{list}[{i}].name"), format!("{list}, name"));
+        problems.note(is_there(&path, &label, &check.name));
+        problems.note(is_one_line(&path, &label, &check.name));
+        problems.note(is_there(
             &format!("{list}[{i}].query"),
             &format!("{list}, `{}`, query", check.name),
             &check.query,
-        )?;
+        ));
         if !seen.insert(&check.name) {
             let what = format!("{list}: two checks are named `{}`", check.name);
-            return Err(Problem::new(format!("{list}[{i}].name"), &UNFIT_VALUE, what));
+            problems.note(Err(Problem::new(path, &UNFIT_VALUE, what)));
         }
+    }
+}
+
+fn parameter(name: &str, parameter: &Parameter) -> Outcome {
+    let refuse = |key: &str, why: &str| {
+        let path = format!("parameters.{name}{key}");
+        Err(Problem::new(
+            path,
+            &BAD_PARAMETER,
+            format!("parameter `{name}`: {why}"),
+        ))
+    };
+    let is_plain = |c: char| c.is_ascii_lowercase() || c == '_';
+    let is_name = name.starts_with(is_plain)
+        && name.chars().all(|c| is_plain(c) || c.is_ascii_digit())
+        && name.len() <= PARAMETER_NAME_CHARS_MAX;
+    if !is_name {
+        return refuse("", "a name is `[a-z_][a-z0-9_]*`, at most 63 characters");
+    }
+    if name == EACH || name == RANGE {
+        return refuse("", "`:each` and `:range` are Corridor's own");
+    }
+    if let Some(value) = &parameter.default
+        && let Err(wanted) = fits(parameter.kind, value)
+    {
+        return refuse(
+            ".default",
+            &format!("the default {value:?} does not fit; {wanted}"),
+        );
     }
     Ok(())
 }
 
-fn parameters(definition: &Definition) -> Outcome {
-    for (name, parameter) in &definition.parameters {
-        let refuse = |key: &str, why: &str| {
-            let path = format!("parameters.{name}{key}");
-            Err(Problem::new(
-                path,
-                &BAD_PARAMETER,
-                format!("parameter `{name}`: {why}"),
-            ))
-        };
-        let is_plain = |c: char| c.is_ascii_lowercase() || c == '_';
-        let is_name = name.starts_with(is_plain)
-            && name.chars().all(|c| is_plain(c) || c.is_ascii_digit())
-            && name.len() <= PARAMETER_NAME_CHARS_MAX;
-        if !is_name {
-            return refuse("", "a name is `[a-z_][a-z0-9_]*`, at most 63 characters");
-        }
-        if name == EACH || name == RANGE {
-            return refuse("", "`:each` and `:range` are Corridor's own");
-        }
-        if let Some(value) = &parameter.default
-            && let Err(wanted) = fits(parameter.kind, value)
-        {
-            return refuse(
-                ".default",
-                &format!("the default {value:?} does not fit; {wanted}"),
-            );
-        }
-    }
-    Ok(())
-}
-
-fn operations(definition: &Definition) -> Outcome {
+fn operations(definition: &Definition, is_whole: bool, problems: &mut Problems) {
     let operations = &definition.operations;
-    if operations.is_empty() {
+    if operations.is_empty() && is_whole {
         let what = "there is no operation: write at least one `[[operations]]`, or `-- operation: NAME` in a SQL file";
-        return Err(Problem::new("", &MISSING_KEY, what));
+        problems.note(Err(Problem::new("", &MISSING_KEY, what)));
     }
     if operations.len() > OPERATIONS_MAX {
         let what = format!(
             "{} operations; at most {OPERATIONS_MAX} are allowed",
             operations.len()
         );
-        return Err(Problem::new("operations", &BAD_OPERATIONS, what));
+        problems.note(Err(Problem::new("operations", &BAD_OPERATIONS, what)));
     }
     let mut seen = BTreeSet::new();
     for (i, operation) in operations.iter().enumerate() {
-        operation::check(i, operation)?;
-        if !seen.insert(operation.name()) {
+        operation::check(i, operation, problems);
+        if !operation.name().is_empty() && !seen.insert(operation.name()) {
             let what = format!(
                 "operation `{}`: another operation has this name",
                 operation.name()
             );
-            return Err(Problem::new(
+            problems.note(Err(Problem::new(
                 format!("operations[{i}].name"),
                 &BAD_OPERATIONS,
                 what,
-            ));
+            )));
         }
     }
-    Ok(())
 }
 
 fn is_there(path: &str, label: &str, text: &str) -> Outcome {
@@ -214,30 +216,27 @@ fn time(path: &str, label: &str, text: &str) -> Outcome {
 }
 
 /// The SQL texts: they end, their placeholders have values, and every parameter is used.
-fn statements(definition: &Definition) -> Outcome {
+fn statements(definition: &Definition, is_whole: bool, problems: &mut Problems) {
     let mut used = BTreeSet::new();
-    let mut first = None;
     // The visitor gives out mutable texts; a copy is the price of having it once.
     text::for_each_mut(&mut definition.clone(), &mut |text, sql| {
-        if first.is_none() {
-            first = statement(definition, text, sql, &mut used).err();
-        }
+        problems.note(statement(definition, text, sql, &mut used));
     });
-    if let Some(problem) = first {
-        return Err(problem);
-    }
     let has_command = definition
         .operations
         .iter()
         .any(|operation| matches!(operation, Operation::Command(_)));
-    let unused = definition.parameters.keys().find(|name| !used.contains(*name));
-    match unused {
-        Some(name) if !has_command => Err(Problem::new(
+    // Where something else is wrong, it may be what uses it.
+    if has_command || !is_whole || !problems.0.is_empty() {
+        return;
+    }
+    for name in definition.parameters.keys().filter(|name| !used.contains(*name)) {
+        let what = format!("parameter `{name}`: nothing uses `:{name}`");
+        problems.note(Err(Problem::new(
             format!("parameters.{name}"),
             &BAD_PARAMETER,
-            format!("parameter `{name}`: nothing uses `:{name}`"),
-        )),
-        _ => Ok(()),
+            what,
+        )));
     }
 }
 

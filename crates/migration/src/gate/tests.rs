@@ -15,6 +15,8 @@ fn entry(name: &str, versions: &str, standing: Standing, required: Required) -> 
         depends_on: Vec::new(),
         standing,
         required,
+        unsettled: Vec::new(),
+        unreadable: None,
     }
 }
 

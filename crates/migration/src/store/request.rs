@@ -3,6 +3,8 @@
 //! A table and not `LISTEN`: it works through a transaction pooler, and a request outlives the worker that
 //! took it and died. A worker looks several times a second.
 
+use std::collections::BTreeMap;
+
 use corridor_pg::{Fault, FaultContext, Result, Retry};
 use serde::Serialize;
 use serde_json::{Value, json as object};
@@ -73,6 +75,44 @@ pub struct Unworked {
     pub kind: String,
     /// What is asked for.
     pub request: Request,
+    /// When; RFC 3339, UTC.
+    pub asked_at: String,
+}
+
+/// What somebody asked for and no worker has taken yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Asked {
+    /// What.
+    pub verb: Verb,
+    /// Who.
+    pub by: String,
+    /// When; RFC 3339, UTC.
+    pub at: String,
+}
+
+impl Asked {
+    /// For a person.
+    pub fn words(&self) -> String {
+        let at = crate::words::moment(&self.at);
+        format!(
+            "{}, asked for at {at} by {}, waits for a free worker",
+            self.verb, self.by
+        )
+    }
+}
+
+/// What waits for a worker in each migration that has none.
+pub async fn asked(client: &impl GenericClient) -> Result<BTreeMap<Name, Asked>> {
+    let unworked = unworked_requests(client).await?;
+    let asked = unworked.into_iter().map(|one| {
+        let asked = Asked {
+            verb: one.request.verb,
+            by: one.request.asked_by,
+            at: one.asked_at,
+        };
+        (one.name, asked)
+    });
+    Ok(asked.collect())
 }
 
 /// The oldest open request of each migration that has no living worker.
@@ -87,6 +127,7 @@ pub async fn unworked_requests(client: &impl GenericClient) -> Result<Vec<Unwork
                 name: Name::new(row.get::<_, String>("name"))?,
                 kind: row.get("kind"),
                 request: Request::of(row)?,
+                asked_at: row.get("asked_at"),
             })
         })
         .collect()

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use corridor_pg::{FaultContext, Result};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio_postgres::{GenericClient, Row, Transaction};
 
 use super::{audit, journal, stored_text};
@@ -21,14 +21,14 @@ pub struct StoredSetting {
     pub set_at: String,
 }
 
-/// Sets one setting and writes it to the journal. Needs no lease: a worker reads it with its next sample. Returns
+/// Sets one setting and writes it to the journal, with who and why (which may be empty). Needs no lease: a worker reads it with its next sample. Returns
 /// the value as it is stored.
 pub async fn set(
     tx: &Transaction<'_>,
     migration_id: i64,
     key: &str,
     value: &str,
-    by: &str,
+    (by, why): (&str, &str),
 ) -> Result<String> {
     let value = normalise(key, value)?;
     let by = stored_text(by);
@@ -38,25 +38,35 @@ pub async fn set(
     )
     .await
     .doing(|| format!("setting {key}"))?;
-    let detail = json!({ "key": key, "value": value });
+    let detail = because(json!({ "key": key, "value": value }), why);
     journal::append(tx, migration_id, &by, "set", None, None, &detail).await?;
     Ok(value)
 }
 
 /// Gives one setting its default back, or what holds for all migrations, and writes it to the journal.
-pub async fn unset(tx: &Transaction<'_>, migration_id: i64, key: &str, by: &str) -> Result<()> {
+pub async fn unset(
+    tx: &Transaction<'_>,
+    migration_id: i64,
+    key: &str,
+    (by, why): (&str, &str),
+) -> Result<()> {
     let default = definition(key)?.default;
     tx.execute(include_str!("../../sql/store/unset.sql"), &[&migration_id, &key])
         .await
         .doing(|| format!("giving {key} its default back"))?;
-    let detail = json!({ "key": key, "default": default });
+    let detail = because(json!({ "key": key, "default": default }), why);
     journal::append(tx, migration_id, &stored_text(by), "unset", None, None, &detail).await?;
     Ok(())
 }
 
 /// Sets one setting for all migrations that have no value of their own, and writes that into the audit. Returns the value as it
 /// is stored. Workers read it with their next sample.
-pub async fn set_default(tx: &Transaction<'_>, key: &str, value: &str, by: &str) -> Result<String> {
+pub async fn set_default(
+    tx: &Transaction<'_>,
+    key: &str,
+    value: &str,
+    (by, why): (&str, &str),
+) -> Result<String> {
     let value = normalise(key, value)?;
     let was = stored_defaults(tx).await?.remove(key).map(|set| set.value);
     tx.execute(
@@ -65,20 +75,28 @@ pub async fn set_default(tx: &Transaction<'_>, key: &str, value: &str, by: &str)
     )
     .await
     .doing(|| format!("setting {key} for all migrations"))?;
-    let detail = json!({ "was": was, "value": value });
+    let detail = because(json!({ "was": was, "value": value }), why);
     audit(tx, by, "default_set", &format!("setting {key}"), &detail).await?;
     Ok(value)
 }
 
 /// All migrations without a value of their own have the default of the setting again; written into the audit.
-pub async fn unset_default(tx: &Transaction<'_>, key: &str, by: &str) -> Result<()> {
+pub async fn unset_default(tx: &Transaction<'_>, key: &str, (by, why): (&str, &str)) -> Result<()> {
     definition(key)?;
     let was = stored_defaults(tx).await?.remove(key).map(|set| set.value);
     tx.execute(include_str!("../../sql/store/unset_default.sql"), &[&key])
         .await
         .doing(|| format!("giving {key} its default back for all migrations"))?;
-    let detail = json!({ "was": was });
+    let detail = because(json!({ "was": was }), why);
     audit(tx, by, "default_unset", &format!("setting {key}"), &detail).await
+}
+
+/// With the reason, when somebody gave one.
+fn because(mut detail: Value, why: &str) -> Value {
+    if !why.is_empty() {
+        detail["why"] = Value::from(stored_text(why));
+    }
+    detail
 }
 
 /// What was set for all migrations, by key.

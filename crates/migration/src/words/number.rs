@@ -71,6 +71,18 @@ pub fn seconds(seconds: f64) -> String {
     }
 }
 
+/// How long something took, and how much of that it was paused, when that is a second or more: `2 h 10 min, 1 h of it paused`.
+pub fn took(ms: f64, paused_ms: f64) -> String {
+    match paused_ms {
+        paused_ms if paused_ms >= 1_000.0 => format!(
+            "{}, {} of it paused",
+            seconds(ms / 1_000.0),
+            seconds(paused_ms / 1_000.0)
+        ),
+        _ => seconds(ms / 1_000.0),
+    }
+}
+
 /// Milliseconds: `0.6 ms`, `12 ms`, then as [`seconds`].
 pub fn millis(ms: f64) -> String {
     match ms {

@@ -12,7 +12,7 @@ async fn it_tells_state_worker_throttle_and_what_is_allowed() {
     for event in [Event::asked(Verb::Start, "p@h 1"), Event::ReadyForCutover] {
         store::apply(&tx, &s.lease, &event).await.unwrap();
     }
-    store::set(&tx, s.migration.id, "nice", "0.5", "p@h 1")
+    store::set(&tx, s.migration.id, "nice", "0.5", ("p@h 1", ""))
         .await
         .unwrap();
     tx.commit().await.unwrap();

@@ -414,13 +414,13 @@ async fn settings_are_set_while_a_worker_runs() {
     let mut other = session(&s.database.url, "test", "-").await;
     let tx = other.begin(Isolation::ReadCommitted).await.unwrap();
     assert_eq!(
-        store::set(&tx, id, "chunk.max_bytes", "1MiB", "p@h 1")
+        store::set(&tx, id, "chunk.max_bytes", "1MiB", ("p@h 1", ""))
             .await
             .unwrap(),
         "1048576"
     );
     assert_eq!(
-        store::set(&tx, id, "workers", "99", "p@h 1")
+        store::set(&tx, id, "workers", "99", ("p@h 1", ""))
             .await
             .unwrap_err()
             .code()
@@ -428,7 +428,7 @@ async fn settings_are_set_while_a_worker_runs() {
         "MIG-012"
     );
     assert_eq!(
-        store::set(&tx, id, "wrkers", "9", "p@h 1")
+        store::set(&tx, id, "wrkers", "9", ("p@h 1", ""))
             .await
             .unwrap_err()
             .code()
@@ -439,7 +439,9 @@ async fn settings_are_set_while_a_worker_runs() {
     let settings = store::read_settings(&*s.session, id).await.unwrap();
     assert_eq!(settings.chunk_max_bytes, 1 << 20);
     let tx = s.session.begin(Isolation::ReadCommitted).await.unwrap();
-    store::unset(&tx, id, "chunk.max_bytes", "p@h 1").await.unwrap();
+    store::unset(&tx, id, "chunk.max_bytes", ("p@h 1", ""))
+        .await
+        .unwrap();
     tx.commit().await.unwrap();
     assert_eq!(
         store::read_settings(&*s.session, id)

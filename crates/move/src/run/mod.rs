@@ -40,7 +40,7 @@ pub use corridor_migration::{Order, Outcome};
 pub(crate) use deck::mirrors;
 pub use fault::RUN_CODES;
 pub use report::{Deaf, Progress, Watcher};
-pub use worker::{StoredMove, Wish, carry_out, carry_out_asked, plan, store};
+pub use worker::{StoredMove, Wish, carry_out, carry_out_asked, carry_out_because, plan, store};
 
 /// The operations of a move, in their order.
 pub const OPERATIONS: [&str; 8] = [

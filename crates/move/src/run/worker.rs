@@ -83,7 +83,7 @@ pub async fn store(connect: &ConnectOptions, wish: &Wish, plan: &MovePlan) -> Re
     let tx = session.begin(Isolation::ReadCommitted).await?;
     let migration = store::create(&tx, &new).await?;
     for (key, value) in &wish.settings {
-        store::set(&tx, migration.id, key, value, &by).await?;
+        store::set(&tx, migration.id, key, value, (&by, "")).await?;
     }
     corridor_pg::failpoint::step("stored", tx.commit())
         .await
@@ -116,7 +116,24 @@ pub async fn carry_out(
     watcher: Arc<dyn Watcher>,
     interrupt: watch::Receiver<bool>,
 ) -> Result<Outcome> {
-    let call = Call { order, asked: None };
+    carry_out_because(connect, name, (order, ""), watcher, interrupt).await
+}
+
+/// As [`carry_out`], with the reason of whoever gives the order: it stands in the journal.
+///
+/// Errors: as of [`carry_out`].
+pub async fn carry_out_because(
+    connect: &ConnectOptions,
+    name: &str,
+    (order, why): (Order, &str),
+    watcher: Arc<dyn Watcher>,
+    interrupt: watch::Receiver<bool>,
+) -> Result<Outcome> {
+    let call = Call {
+        order,
+        why,
+        asked: None,
+    };
     carry(connect, name, &call, watcher, interrupt).await
 }
 
@@ -133,6 +150,7 @@ pub async fn carry_out_asked(
 ) -> Result<Outcome> {
     let call = Call {
         order: request.order(),
+        why: "",
         asked: Some(request),
     };
     let outcome = carry(connect, name.as_str(), &call, watcher, interrupt).await;
@@ -147,6 +165,8 @@ pub async fn carry_out_asked(
 /// An order, and whose.
 struct Call<'a> {
     order: Order,
+    /// A request has its own.
+    why: &'a str,
     asked: Option<&'a Request>,
 }
 
@@ -181,6 +201,7 @@ async fn carry(
         name,
         migration_id: migration.id,
         order,
+        why: call.why,
         interrupt: &interrupt,
         waiter: &Waiting(&*watcher),
     };
@@ -278,7 +299,7 @@ async fn work(
                 State::Running if order == Order::Verify => Verb::Resume,
                 _ => order.verb(),
             };
-            guard::grant(deck, &tx, verb, &order.argument(""), by).await?;
+            guard::grant(deck, &tx, verb, &order.argument(call.why), by).await?;
         }
     }
     corridor_pg::failpoint::step("order", tx.commit())

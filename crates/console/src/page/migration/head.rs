@@ -1,7 +1,8 @@
 //! What stands above every tab of a migration, and the lines of its operations.
 
 use corridor_migration::data::DataPlan;
-use corridor_migration::words::number::{grouped, seconds};
+use corridor_migration::store::Asked;
+use corridor_migration::words::number::{grouped, took};
 use corridor_migration::words::{self, of_value};
 use corridor_migration::{OperationState, State, StateName};
 use serde_json::Value;
@@ -27,6 +28,8 @@ pub(crate) struct Head {
     pub(crate) worker: String,
     /// Work that nobody does.
     pub(crate) is_unworked: bool,
+    /// What was asked for and waits.
+    pub(crate) asked: Option<String>,
     /// Why it holds.
     pub(crate) held: Vec<String>,
     pub(crate) pending: String,
@@ -35,6 +38,8 @@ pub(crate) struct Head {
     pub(crate) created_by: String,
     pub(crate) started: Option<Moment>,
     pub(crate) finished: Option<Moment>,
+    /// How long the whole took.
+    pub(crate) took: Option<String>,
     /// What the operation that failed said, whole.
     pub(crate) errors: Vec<(String, String)>,
     /// Operations whose end nobody knows.
@@ -91,6 +96,7 @@ impl Head {
             progress: progress(&known(one, &state)),
             worker: worker(one, unworked),
             is_unworked: unworked,
+            asked: status.asked.as_ref().map(Asked::words),
             held: words::throttle(status),
             pending: match &one.gauge {
                 Some(gauge) => match (&gauge.pending_changes, &gauge.unread) {
@@ -129,6 +135,7 @@ impl Head {
             created_by: status.created_by.clone(),
             started: Moment::of(status.started_at.as_ref()),
             finished: Moment::of(status.finished_at.as_ref()),
+            took: status.took_ms.map(|ms| took(ms, status.paused_ms)),
             errors: errors(one),
             unsettled: one
                 .unsettled()
@@ -251,7 +258,7 @@ pub(crate) fn operations(one: &One) -> Vec<OperationLine> {
                     OperationState::Pending | OperationState::Running => String::new(),
                     _ => operation
                         .took_ms
-                        .map(|ms| seconds(ms / 1_000.0))
+                        .map(|ms| took(ms, operation.paused_ms.unwrap_or(0.0)))
                         .unwrap_or_default(),
                 },
                 error: operation.error.clone().unwrap_or_default(),

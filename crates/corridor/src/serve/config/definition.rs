@@ -127,6 +127,13 @@ pub(crate) fn doc(key: &str) -> &'static str {
         .map_or("A database.", |definition| definition.doc)
 }
 
+/// True for what the service reads once, when it starts.
+pub(super) fn is_for_restart(key: &str) -> bool {
+    DEFINITIONS
+        .iter()
+        .any(|definition| definition.key == key && definition.is_fixed)
+}
+
 /// Refuses a key that is unknown or is never kept in the database.
 pub(crate) fn check_key(key: &str) -> Result<()> {
     let known = || DEFINITIONS.iter().map(|definition| definition.key);

@@ -143,3 +143,47 @@ fn who_is_let_in_is_read_and_checked() {
         assert!(fault.detail().contains(wanted), "{text}: {}", fault.detail());
     }
 }
+
+#[test]
+fn an_address_that_nothing_can_be_posted_to_is_refused_before_anybody_waits_for_it() {
+    for key in ["webhook", "slack"] {
+        for address in [
+            "hooks.example.org/T0/secret",
+            "//hooks.example.org/T0/secret",
+            "ftp://hooks.example.org/T0/secret",
+            "https:///T0/secret",
+            "https://u:p@/T0/secret",
+            "https://:8080/T0/secret",
+            "https://hooks.example.org:http/T0/secret",
+            "https://hooks.example.org/T0 secret",
+        ] {
+            let text = format!("[alerts]\n{key} = \"{address}\"");
+            let fault = read(&text, &[], &Flags::default()).unwrap_err();
+            assert_eq!(fault.code().id, "CLI-008", "{address}");
+            let said = fault.to_string();
+            assert!(said.contains(key) && !said.contains("secret"), "{said}");
+            let fault = read_with(
+                "",
+                &[],
+                &Flags::default(),
+                &kept(&format!("alerts.{key}"), address),
+            );
+            assert!(fault.is_err(), "{address} is not kept either");
+        }
+    }
+    let text = "[alerts]\nwebhook = \"http://u:p@[::1]:8080/a?b=c\"\nslack = \"https://example.org\"";
+    assert!(read(text, &[], &Flags::default()).is_ok());
+}
+
+#[test]
+fn what_holds_from_a_restart_on_stays_until_then_and_is_said_to() {
+    let before = read("workers = 2\nlisten = \"127.0.0.1:1\"", &[], &Flags::default()).unwrap();
+    let mut now = read("workers = 3\nlisten = \"127.0.0.1:2\"", &[], &Flags::default()).unwrap();
+    let waiting = now.hold_until_restart(&before);
+    assert_eq!(
+        waiting,
+        ["listen stays \"127.0.0.1:1\": \"127.0.0.1:2\" (corridor.toml) needs a restart"]
+    );
+    assert_eq!(before.differences(&now), ["workers: 2 is now 3 (corridor.toml)"]);
+    assert_eq!(now.listen, before.listen);
+}

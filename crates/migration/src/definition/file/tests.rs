@@ -116,10 +116,18 @@ fn a_fault_says_line_and_suggestion() {
     ];
     let told: Vec<String> = cases.iter().map(|text| refusal("m.toml", text)).collect();
     insta::assert_snapshot!(told.join("\n"), @r#"
-    MIG-101 m.toml:2: `verions` is not a key of a migration; did you mean `versions`?
-    MIG-101 m.toml:4: `defualt` is not a key of `parameters.a`; did you mean `default`?
-    MIG-102 m.toml:3: `parameters.a.type`: "int" is not one of its words; one of text, integer, numeric, boolean, timestamp, json
-    MIG-102 m.toml:3: `parameters.a.type`: one of text, integer, numeric, boolean, timestamp, json, not a number
+    MIG-103 2 mistakes:
+    m.toml:1: `operations` is missing (MIG-103)
+    m.toml:2: `verions` is not a key of a migration; did you mean `versions`? (MIG-101)
+    MIG-103 2 mistakes:
+    m.toml:1: `operations` is missing (MIG-103)
+    m.toml:4: `defualt` is not a key of `parameters.a`; did you mean `default`? (MIG-101)
+    MIG-103 2 mistakes:
+    m.toml:1: `operations` is missing (MIG-103)
+    m.toml:3: `parameters.a.type`: "int" is not one of its words; one of text, integer, numeric, boolean, timestamp, json (MIG-102)
+    MIG-103 2 mistakes:
+    m.toml:1: `operations` is missing (MIG-103)
+    m.toml:3: `parameters.a.type`: one of text, integer, numeric, boolean, timestamp, json, not a number (MIG-102)
     MIG-101 m.toml:6: `irreversibel` is not a key of operation `a` (sql); did you mean `irreversible`?
     MIG-102 m.toml:6: `operations[0].rollback`: a text in quotes, not a number
     MIG-102 m.toml:7: `operations[0].no_transaction`: true or false, not a text
@@ -128,8 +136,14 @@ fn a_fault_says_line_and_suggestion() {
     MIG-102 m.toml:7: `operations[0].set.a`: a text in quotes, not a number
     MIG-102 m.toml:6: `operations[0].rows`: -1 is out of range
     MIG-102 m.toml:6: `operations[0].rows`: 99999999999 is out of range
-    MIG-103 m.toml:2: operation `a` (index): `index` is missing
-    MIG-102 m.toml:4: `operations[0].expect[1]`: a whole number, not a text
+    MIG-103 2 mistakes:
+    m.toml:2: operation `a` (index): `index` is missing (MIG-103)
+    m.toml:2: operation `a` (index): `definition` is missing (MIG-103)
+    MIG-103 4 mistakes:
+    m.toml:2: `operations[0]`: `name` is missing (MIG-103)
+    m.toml:2: `operations[0]`: `method` is missing (MIG-103)
+    m.toml:2: `operations[0]`: `url` is missing (MIG-103)
+    m.toml:4: `operations[0].expect[1]`: a whole number, not a text (MIG-102)
     MIG-102 m.toml:2: `operations[0]`: a table of keys and values, not a number
     MIG-102 m.toml:2: `operations`: a list, not a text
     MIG-103 m.toml:1: `operations` is missing
@@ -137,9 +151,15 @@ fn a_fault_says_line_and_suggestion() {
     MIG-103 m.toml:1: there is no operation: write at least one `[[operations]]`, or `-- operation: NAME` in a SQL file
     MIG-100 m.toml:2: duplicate key
     MIG-100 m.toml:1: string values must be quoted, expected literal string
-    MIG-102 m.toml:2: `finish`: "later" is not one of its words; one of automatic, by_hand
-    MIG-102 m.toml:2: `finish`: one of automatic, by_hand, not a time without quotes
-    MIG-102 m.toml:2: `settings.workers`: a text in quotes, not a list
+    MIG-103 2 mistakes:
+    m.toml:1: `operations` is missing (MIG-103)
+    m.toml:2: `finish`: "later" is not one of its words; one of automatic, by_hand (MIG-102)
+    MIG-103 2 mistakes:
+    m.toml:1: `operations` is missing (MIG-103)
+    m.toml:2: `finish`: one of automatic, by_hand, not a time without quotes (MIG-102)
+    MIG-103 2 mistakes:
+    m.toml:1: `operations` is missing (MIG-103)
+    m.toml:2: `settings.workers`: a text in quotes, not a list (MIG-102)
     "#);
 }
 
@@ -263,7 +283,9 @@ fn a_sql_file_with_a_fault_says_the_line() {
     insta::assert_snapshot!(told.join("\n"), @r#"
     MIG-105 m.sql:1: the first line is not `-- corridor migration`
     MIG-103 m.sql:1: `description` is missing
-    MIG-101 m.sql:3: `versons` is not a key of a migration; did you mean `versions`?
+    MIG-101 2 mistakes:
+    m.sql:3: `versons` is not a key of a migration; did you mean `versions`? (MIG-101)
+    m.sql:5: operation `a`: it has neither `rollback` nor `irreversible` (MIG-107)
     MIG-105 m.sql:3: this stands before the first `-- operation: NAME`; the head ends with the first line that does not begin with `-- `, and a comment of your own in it begins with `-- #`
     MIG-105 m.sql:4: this stands before the first `-- operation: NAME`; the head ends with the first line that does not begin with `-- `, and a comment of your own in it begins with `-- #`
     MIG-101 m.sql:3: `operations` is not a key of a migration; one of depends_on, description, finish, health_checks, health_every, name, parameters, prechecks, required_when, requires, rollback_on_failure, settings, versions
@@ -282,8 +304,76 @@ fn a_sql_file_with_a_fault_says_the_line() {
     MIG-120 m.sql:4: operation `a`: it runs without a transaction and has no `done_when`
     MIG-102 m.sql:4: operation `a`, timeout: "5"; a time with its unit, from 1ms to 8760h: `500ms`, `5s`, `30min`, `2h`
     MIG-106 m.sql:3: operation `A`: a name is a lower-case letter, then letters, digits, `-` and `_`, at most 61
-    MIG-115 m.sql:3: operation `a`, statement: a dollar quote does not end; it begins in line 1 of the statement: $$
+    MIG-115 2 mistakes:
+    m.sql:3: operation `a`, statement: a dollar quote does not end; it begins in line 1 of the statement: $$ (MIG-115)
+    m.sql:6: operation `b`, statement: a dollar quote does not end; it begins in line 1 of the statement: $$; (MIG-115)
     MIG-103 m.sql:3: operation `a`: `statement` is missing or empty
     MIG-109 m.sql:3: operation `a`, statement: no parameter is named `team`
+    "#);
+}
+
+#[test]
+fn all_that_is_wrong_is_told_at_once_each_with_its_line() {
+    let text = r#"description = ""
+verions = ">=1"
+depends_on = ["A B", "m"]
+
+[parameters.team]
+type = "integer"
+default = "five"
+
+[[operations]]
+kind = "sql"
+name = "first"
+statement = "select ':name, :nobody"
+timeout = "soon"
+
+[[operations]]
+kind = "index"
+name = "second"
+table = "t"
+rows = 5
+
+[[operations]]
+kind = "check"
+name = "first"
+query = "select :teem > 1"
+"#;
+    insta::assert_snapshot!(refusal("m.toml", text), @r#"
+    MIG-103 13 mistakes:
+    m.toml:1: description is missing or empty (MIG-103)
+    m.toml:2: `verions` is not a key of a migration; did you mean `versions`? (MIG-101)
+    m.toml:3: depends_on: "A B" (MIG-004)
+    m.toml:3: depends_on: `m` is the migration itself (MIG-116)
+    m.toml:7: parameter `team`: the default "five" does not fit; a whole number from -9223372036854775808 to 9223372036854775807 (MIG-110)
+    m.toml:9: operation `first`: it has neither `rollback` nor `irreversible` (MIG-107)
+    m.toml:12: operation `first`, statement: a constant in single quotes does not end; it begins in line 1 of the statement: ':name, :nobody (MIG-115)
+    m.toml:13: operation `first`, timeout: "soon"; a time with its unit, from 1ms to 8760h: `500ms`, `5s`, `30min`, `2h` (MIG-102)
+    m.toml:15: operation `second` (index): `index` is missing (MIG-103)
+    m.toml:15: operation `second` (index): `definition` is missing (MIG-103)
+    m.toml:19: `rows` is not a key of operation `second` (index); one of definition, index, kind, name, table, unique (MIG-101)
+    m.toml:23: operation `first`: another operation has this name (MIG-106)
+    m.toml:24: operation `first`, query: no parameter is named `teem`; did you mean `team`? (MIG-109)
+    "#);
+    let text = "-- corridor migration\n-- description = \"x\"\n-- verions = \"1\"\n-- operation: a\nselect 1;\n\
+                -- rollbak: a\n-- timeout: b 5s\n-- operation: a\nselect 2;\n";
+    insta::assert_snapshot!(refusal("m.sql", text), @r#"
+    MIG-101 4 mistakes:
+    m.sql:3: `verions` is not a key of a migration; did you mean `versions`? (MIG-101)
+    m.sql:6: "-- rollbak: a" is nearly a marker; did you mean `-- roll back: NAME`? (MIG-105)
+    m.sql:7: no operation is named `b` (MIG-105)
+    m.sql:8: another operation is named `a` (MIG-105)
+    "#);
+}
+
+#[test]
+fn what_cannot_be_read_hides_nothing_and_accuses_nobody_else() {
+    // The operation that cannot be read is the one that uses the parameter.
+    let text = with("kind = \"sql\"\nname = \"a\"\nstatment = \"select :team\"\nrollback = \"\"\n");
+    let text = format!("{text}[parameters.team]\ntype = \"integer\"\n");
+    insta::assert_snapshot!(refusal("m.toml", &text), @r#"
+    MIG-103 2 mistakes:
+    m.toml:2: operation `a` (sql): `statement` is missing (MIG-103)
+    m.toml:5: `statment` is not a key of operation `a` (sql); did you mean `statement`? (MIG-101)
     "#);
 }

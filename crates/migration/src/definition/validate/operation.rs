@@ -9,51 +9,59 @@ use super::super::fault::{
 use super::super::not_null;
 use super::super::placeholder::RANGE;
 use super::super::placeholder::lexer::{Kind, tokens};
-use super::super::problem::{Outcome, Problem, suggestion};
+use super::super::problem::{Outcome, Problem, Problems, suggestion};
 use super::super::tolerance::Tolerance;
-use super::super::{Backfill, Command, Http, Operation, Sql, WaitUntil};
+use super::super::{Backfill, Command, Http, Operation, Sql};
 use super::{OPERATION_NAME_CHARS_MAX, REQUIRED, time};
 
 /// Looks at the operation at `place`.
-pub(super) fn check(place: usize, operation: &Operation) -> Outcome {
+pub(super) fn check(place: usize, operation: &Operation, problems: &mut Problems) {
     let (at, name) = (At { place, operation }, operation.name());
+    let before = problems.0.len();
+    at.has_required(problems);
+    if problems.0.len() > before {
+        // What is empty would be found unfit once more.
+        return;
+    }
     let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-');
     let is_name = name.starts_with(|c: char| c.is_ascii_lowercase())
         && name.chars().all(is_plain)
         && name.len() <= OPERATION_NAME_CHARS_MAX;
-    at.has_required()?;
     if !is_name {
-        return Err(at.problem(
+        problems.note(Err(at.problem(
             "name",
             &BAD_OPERATIONS,
             "a name is a lower-case letter, then letters, digits, `-` and `_`, at most 61",
-        ));
+        )));
     }
     match operation {
-        Operation::Sql(it) => sql(&at, it)?,
-        Operation::Backfill(it) => backfill(&at, it)?,
+        Operation::Sql(it) => sql(&at, it, problems),
+        Operation::Backfill(it) => backfill(&at, it, problems),
         Operation::Index(it) => {
-            at.table(&it.table)?;
-            at.ident("index", &it.index)?;
+            problems.note(at.table(&it.table));
+            problems.note(at.ident("index", &it.index));
         }
         Operation::Constraint(it) => {
-            at.table(&it.table)?;
-            at.ident("constraint", &it.constraint)?;
+            problems.note(at.table(&it.table));
+            problems.note(at.ident("constraint", &it.constraint));
             if let Some(Err(fault)) = not_null::column(&it.definition) {
-                return Err(at.of("definition", &fault));
+                problems.note(Err(at.of("definition", &fault)));
             }
-            at.server_time("lock_budget", it.lock_budget.as_deref())?;
+            problems.note(at.server_time("lock_budget", it.lock_budget.as_deref()));
         }
         Operation::Verify(it) => {
-            Tolerance::parse(&it.tolerance).map_err(|fault| at.of("tolerance", &fault))?;
+            let read = Tolerance::parse(&it.tolerance).map(drop);
+            problems.note(read.map_err(|fault| at.of("tolerance", &fault)));
         }
-        Operation::WaitUntil(it) => wait_until(&at, it)?,
-        Operation::Command(it) => command(&at, it)?,
-        Operation::Http(it) => http(&at, it)?,
-        Operation::Move(it) => at.table(&it.table)?,
+        Operation::WaitUntil(it) => {
+            problems.note(at.time("every", Some(&it.every)));
+            problems.note(at.time("at_most", it.at_most.as_deref()));
+        }
+        Operation::Command(it) => command(&at, it, problems),
+        Operation::Http(it) => http(&at, it, problems),
+        Operation::Move(it) => problems.note(at.table(&it.table)),
         Operation::Check(_) => {}
     }
-    Ok(())
 }
 /// One operation, and its place in the list.
 struct At<'a> {
@@ -83,7 +91,7 @@ impl At<'_> {
     }
 
     /// Looks at the keys of [`REQUIRED`], by the names that a file has for them.
-    fn has_required(&self) -> Outcome {
+    fn has_required(&self, problems: &mut Problems) {
         let values = serde_json::to_value(self.operation).unwrap_or_default();
         let keys = REQUIRED
             .iter()
@@ -101,10 +109,9 @@ impl At<'_> {
                     name => format!("operation `{name}`"),
                 };
                 let what = format!("{name}: `{key}` is missing or empty");
-                return Err(Problem::new(self.path(key), &MISSING_KEY, what));
+                problems.note(Err(Problem::new(self.path(key), &MISSING_KEY, what)));
             }
         }
-        Ok(())
     }
 
     fn table(&self, name: &str) -> Outcome {
@@ -151,115 +158,113 @@ impl At<'_> {
     }
 }
 
-fn sql(at: &At<'_>, it: &Sql) -> Outcome {
-    at.way_back(it.rollback.is_some(), it.irreversible.as_deref())?;
+fn sql(at: &At<'_>, it: &Sql, problems: &mut Problems) {
+    problems.note(at.way_back(it.rollback.is_some(), it.irreversible.as_deref()));
     let is_blank = |text: &Option<String>| text.as_deref().is_none_or(|text| text.trim().is_empty());
     if it.no_transaction && is_blank(&it.done_when) {
         let what = "it runs without a transaction and has no `done_when`";
-        return Err(at.problem("no_transaction", &NEEDS_DONE_WHEN, what));
+        problems.note(Err(at.problem("no_transaction", &NEEDS_DONE_WHEN, what)));
+    } else if it.done_when.is_some() && is_blank(&it.done_when) {
+        problems.note(Err(at.problem("done_when", &MISSING_KEY, "`done_when` is empty")));
     }
-    if it.done_when.is_some() && is_blank(&it.done_when) {
-        return Err(at.problem("done_when", &MISSING_KEY, "`done_when` is empty"));
-    }
-    at.server_time("timeout", it.timeout.as_deref())?;
-    at.server_time("lock_timeout", it.lock_timeout.as_deref())?;
-    at.server_time("lock_budget", it.lock_budget.as_deref())
+    problems.note(at.server_time("timeout", it.timeout.as_deref()));
+    problems.note(at.server_time("lock_timeout", it.lock_timeout.as_deref()));
+    problems.note(at.server_time("lock_budget", it.lock_budget.as_deref()));
 }
 
-fn backfill(at: &At<'_>, it: &Backfill) -> Outcome {
-    at.table(&it.table)?;
-    at.way_back(it.rollback.is_some(), it.irreversible.as_deref())?;
+fn backfill(at: &At<'_>, it: &Backfill, problems: &mut Problems) {
+    problems.note(at.table(&it.table));
+    problems.note(at.way_back(it.rollback.is_some(), it.irreversible.as_deref()));
+    problems.note(what_it_does(at, it));
+    if let Some(alias) = &it.alias {
+        let is_one = ident::parse_name(alias).is_ok_and(|parts| parts.len() == 1);
+        if !is_one {
+            let what = format!("alias: {alias:?} is not a name");
+            problems.note(Err(at.problem("alias", &UNFIT_VALUE, &what)));
+        }
+    }
+    for (column, sql) in &it.set {
+        let key = format!("set.{column}");
+        problems.note(at.ident(&key, column));
+        if sql.trim().is_empty() {
+            problems.note(Err(at.problem(&key, &MISSING_KEY, "the expression is empty")));
+        }
+    }
+    for (key, sql) in [("where", &it.filter), ("for_each", &it.for_each)] {
+        if sql.as_deref().is_some_and(|sql| sql.trim().is_empty()) {
+            let what = format!("`{key}` is empty; leave it out");
+            problems.note(Err(at.problem(key, &MISSING_KEY, &what)));
+        }
+    }
+    if it.rows == Some(0) {
+        problems.note(Err(at.problem("rows", &UNFIT_VALUE, "rows: at least 1")));
+    }
+}
+
+/// `set` or `statement`, and what goes with each.
+fn what_it_does(at: &At<'_>, it: &Backfill) -> Outcome {
     let refuse = |key: &str, what: &str| Err(at.problem(key, &BAD_BACKFILL, what));
     match (it.set.is_empty(), &it.statement) {
         (true, None) => return refuse("", "it has neither `set` nor `statement`"),
         (false, Some(_)) => return refuse("statement", "it has `set` and `statement`"),
         _ => {}
     }
-    if let Some(statement) = &it.statement {
-        let has_range = tokens(statement)
-            .iter()
-            .any(|token| token.kind == Kind::Placeholder(RANGE));
-        if !has_range {
-            return refuse(
-                "statement",
-                "`statement` does not have `:range` in it: each batch would do the whole",
-            );
-        }
-    } else if it.alias.is_some() {
-        return refuse("alias", "`alias` goes with `statement`");
-    }
-    if let Some(alias) = &it.alias {
-        let is_one = ident::parse_name(alias).is_ok_and(|parts| parts.len() == 1);
-        if !is_one {
-            return Err(at.problem("alias", &UNFIT_VALUE, &format!("alias: {alias:?} is not a name")));
-        }
-    }
-    for (column, sql) in &it.set {
-        at.ident(&format!("set.{column}"), column)?;
-        if sql.trim().is_empty() {
-            return Err(at.problem(&format!("set.{column}"), &MISSING_KEY, "the expression is empty"));
-        }
-    }
-    for (key, sql) in [("where", &it.filter), ("for_each", &it.for_each)] {
-        if sql.as_deref().is_some_and(|sql| sql.trim().is_empty()) {
-            return Err(at.problem(key, &MISSING_KEY, &format!("`{key}` is empty; leave it out")));
-        }
-    }
-    match it.rows {
-        Some(0) => Err(at.problem("rows", &UNFIT_VALUE, "rows: at least 1")),
-        _ => Ok(()),
+    let Some(statement) = &it.statement else {
+        return match it.alias {
+            Some(_) => refuse("alias", "`alias` goes with `statement`"),
+            None => Ok(()),
+        };
+    };
+    let has_range = tokens(statement)
+        .iter()
+        .any(|token| token.kind == Kind::Placeholder(RANGE));
+    match has_range {
+        true => Ok(()),
+        false => refuse(
+            "statement",
+            "`statement` does not have `:range` in it: each batch would do the whole",
+        ),
     }
 }
 
-fn wait_until(at: &At<'_>, it: &WaitUntil) -> Outcome {
-    at.time("every", Some(&it.every))?;
-    at.time("at_most", it.at_most.as_deref())
-}
-
-fn command(at: &At<'_>, it: &Command) -> Outcome {
-    at.way_back(it.rollback.is_some(), it.irreversible.as_deref())?;
+fn command(at: &At<'_>, it: &Command, problems: &mut Problems) {
+    problems.note(at.way_back(it.rollback.is_some(), it.irreversible.as_deref()));
     for (key, words) in [("command", Some(&it.command)), ("rollback", it.rollback.as_ref())] {
         let Some(words) = words else { continue };
         if words.first().is_some_and(|program| program.trim().is_empty()) {
-            return Err(at.problem(key, &MISSING_KEY, &format!("{key}: the program has no name")));
+            let what = format!("{key}: the program has no name");
+            problems.note(Err(at.problem(key, &MISSING_KEY, &what)));
         }
         if words.iter().any(|word| word.contains('\0')) {
-            return Err(at.problem(
-                key,
-                &UNFIT_VALUE,
-                &format!("{key}: a NUL character cannot be passed on"),
-            ));
+            let what = format!("{key}: a NUL character cannot be passed on");
+            problems.note(Err(at.problem(key, &UNFIT_VALUE, &what)));
         }
     }
-    at.time("timeout", it.timeout.as_deref())
+    problems.note(at.time("timeout", it.timeout.as_deref()));
 }
 
-fn http(at: &At<'_>, it: &Http) -> Outcome {
+fn http(at: &At<'_>, it: &Http, problems: &mut Problems) {
     const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
     let unfit = |key: &str, what: &str| Err(at.problem(key, &UNFIT_VALUE, &format!("{key}: {what}")));
-    if it.irreversible.is_none() {
-        return Err(at.problem(
+    problems.note(match it.irreversible.as_deref() {
+        None => Err(at.problem(
             "",
             &NO_WAY_BACK,
             "it does not say with `irreversible` why it cannot be taken back",
-        ));
-    }
-    at.way_back(false, it.irreversible.as_deref())?;
+        )),
+        why => at.way_back(false, why),
+    });
     if !METHODS.contains(&it.method.as_str()) {
         let near = suggestion(&it.method, METHODS);
-        return unfit(
-            "method",
-            &format!("{:?} is not one of {}{near}", it.method, METHODS.join(", ")),
-        );
+        let what = format!("{:?} is not one of {}{near}", it.method, METHODS.join(", "));
+        problems.note(unfit("method", &what));
     }
     let host = it.url.strip_prefix("https://").or(it.url.strip_prefix("http://"));
     let is_url = host.is_some_and(|host| !host.is_empty() && !host.starts_with(['/', '?', '#', ':']))
         && !it.url.contains(|c: char| c.is_whitespace() || c.is_control());
     if !is_url {
-        return unfit(
-            "url",
-            &format!("{:?} is not an address such as `https://host/path`", it.url),
-        );
+        let what = format!("{:?} is not an address such as `https://host/path`", it.url);
+        problems.note(unfit("url", &what));
     }
     for (name, value) in &it.headers {
         let is_token = !name.is_empty()
@@ -267,11 +272,12 @@ fn http(at: &At<'_>, it: &Http) -> Outcome {
                 .bytes()
                 .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
         if !is_token || value.contains(char::is_control) {
-            return unfit("headers", &format!("{name:?} cannot be sent"));
+            problems.note(unfit("headers", &format!("{name:?} cannot be sent")));
         }
     }
-    if let Some(status) = it.expect.iter().find(|status| !(100..=599).contains(*status)) {
-        return unfit("expect", &format!("{status} is not a status of HTTP, 100 to 599"));
+    for status in it.expect.iter().filter(|status| !(100..=599).contains(*status)) {
+        let what = format!("{status} is not a status of HTTP, 100 to 599");
+        problems.note(unfit("expect", &what));
     }
-    at.time("timeout", it.timeout.as_deref())
+    problems.note(at.time("timeout", it.timeout.as_deref()));
 }
