@@ -26,7 +26,7 @@ pub struct Access {
 
 /// Reads a query. Nothing, where it cannot be read.
 pub fn accesses(text: &str) -> Vec<Access> {
-    super::on_deep_stack(|| {
+    crate::threads::on_deep_stack(|| {
         let (pieces, _) = crate::script::cut(text);
         pieces
             .iter()

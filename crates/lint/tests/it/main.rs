@@ -7,3 +7,4 @@ mod live;
 mod measure;
 mod rivals;
 mod torn;
+mod usage;
