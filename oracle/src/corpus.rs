@@ -101,7 +101,7 @@ fn is_sql(literal: &str) -> bool {
         && corridor_lint::parse::read(literal)
             .statements
             .iter()
-            .any(|it| pg_query::parse(&literal[it.span.clone()]).is_ok())
+            .any(|it| pg_query::parse(&literal[it.span.clone()], pg_query::ParserOptions::default()).is_ok())
 }
 
 /// The string literals of Rust source.

@@ -92,6 +92,7 @@ pub(crate) fn kind(node: &N) -> String {
         N::CopyStmt(_) => "copy",
         N::SelectStmt(it) if it.into_clause.is_some() => "not evaluated",
         N::SelectStmt(_) => "select",
+        N::VariableSetStmt(it) if it.name == "SESSION CHARACTERISTICS" => "other",
         N::VariableSetStmt(_) | N::DiscardStmt(_) => "set",
         N::TransactionStmt(it) => match it.kind() {
             T::TransStmtBegin | T::TransStmtStart => "begin",
