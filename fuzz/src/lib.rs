@@ -6,7 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use corridor_lint::judge::{Settings, Source, judge};
+use corridor_lint::clickhouse::Topology;
+use corridor_lint::judge::{Settings, Source, judge, judge_clickhouse};
 use corridor_lint::world::World;
 use corridor_lint::{mend, parse, plan};
 use corridor_migration::definition::placeholder::lexer::{Kind, tokens};
@@ -257,7 +258,8 @@ fn read_sql(sql: &str) -> (String, Vec<String>) {
     (skeleton, constants)
 }
 
-/// Whatever a file says, lint judges it: every finding lies in the text, and mends and plans are made without a panic.
+/// Whatever a file says, lint judges it, as PostgreSQL's and as ClickHouse's: every finding lies in the text, and mends and plans are
+/// made without a panic.
 pub fn lint(text: &str) {
     let source = Source {
         path: "x.sql",
@@ -275,4 +277,9 @@ pub fn lint(text: &str) {
     mend::mend(text, &findings.iter().collect::<Vec<_>>());
     plan::plan(&source, "x", &settings, &World::default());
     parse::accesses(text);
+    let findings = judge_clickhouse(std::slice::from_ref(&source), &settings, &Topology::default());
+    for finding in &findings {
+        assert!(text.get(finding.span.clone()).is_some(), "{finding:?}");
+    }
+    mend::mend(text, &findings.iter().collect::<Vec<_>>());
 }

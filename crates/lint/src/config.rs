@@ -7,8 +7,8 @@ use serde::Deserialize;
 
 use crate::fault::BAD_CONFIG;
 use crate::finding::Severity;
-use crate::ir::Name;
 use crate::judge::Settings;
+use crate::policy::Hot;
 use crate::rules;
 use crate::session::milliseconds;
 use crate::source::Runner;
@@ -25,6 +25,7 @@ struct File {
     lock_timeout: Option<String>,
     statement_timeout: Option<String>,
     hot_tables: Vec<String>,
+    policy: Option<String>,
     rules: BTreeMap<String, Level>,
 }
 
@@ -57,7 +58,8 @@ pub fn read(label: &str, text: &str) -> Result<Settings> {
     };
     settings.timeouts.lock_ms = time("lock_timeout", &file.lock_timeout)?;
     settings.timeouts.statement_ms = time("statement_timeout", &file.statement_timeout)?;
-    settings.hot_tables = file.hot_tables.iter().map(|text| name(text)).collect();
+    settings.hot_tables = file.hot_tables.iter().map(|text| Hot::named(text)).collect();
+    settings.policy = file.policy;
     for (word, level) in &file.rules {
         let rule = rules::find(word).ok_or_else(|| bad(format!("rules.{word}: there is no such rule")))?;
         let severity = match level {
@@ -72,17 +74,6 @@ pub fn read(label: &str, text: &str) -> Result<Settings> {
         settings.severities.push((rule.code.id.to_owned(), severity));
     }
     Ok(settings)
-}
-
-fn name(text: &str) -> Name {
-    let (schema, name) = text
-        .split_once('.')
-        .map_or((None, text), |(schema, name)| (Some(schema.to_owned()), name));
-    Name {
-        schema,
-        name: name.to_owned(),
-        span: 0..0,
-    }
 }
 
 #[cfg(test)]

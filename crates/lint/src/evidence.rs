@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use crate::facts::Fact;
 use crate::finding::Evidence;
 use crate::ir::Name;
+use crate::usage::Between;
 
 /// One table.
 #[derive(Debug, Clone, Default)]
@@ -52,6 +53,23 @@ pub struct Live {
     pub queries: Vec<Query>,
     /// `pg_stat_statements` could be read.
     pub has_statements: bool,
+    /// The moment since which calls were counted, where an earlier one was given.
+    pub between: Option<Between>,
+    /// What of the counted statements could not be looked at.
+    pub unseen: Vec<String>,
+    /// Sessions that name the tables.
+    pub sessions: Vec<SessionUse>,
+}
+
+/// A session that names a table in what it runs, or ran last.
+#[derive(Debug, Clone)]
+pub struct SessionUse {
+    /// `application_name`
+    pub application: String,
+    /// Its role.
+    pub role: String,
+    /// What its statement reads and writes.
+    pub accesses: Vec<crate::parse::Access>,
 }
 
 /// A statement that the server has counted.
@@ -59,6 +77,10 @@ pub struct Live {
 pub struct Query {
     /// How often.
     pub calls: i64,
+    /// How often since the earlier moment.
+    pub calls_since: Option<i64>,
+    /// Who called it.
+    pub role: String,
     /// Its text.
     pub text: String,
     /// What it reads and writes.
@@ -185,26 +207,34 @@ impl Live {
         Some((bytes / (speed * SPEED_RANGE.1), bytes / (speed * SPEED_RANGE.0)))
     }
 
-    /// Queries that still read or write a column; a text that lists all columns counts only where `whole` is asked for.
-    pub fn users_of_column(&self, table: &Name, column: &str) -> Vec<&Query> {
+    /// Queries that read or write a table, or one column of it.
+    pub fn users(&self, table: &Name, column: Option<&str>) -> Vec<&Query> {
         self.queries
             .iter()
-            .filter(|query| {
-                query.accesses.iter().any(|access| {
-                    access.table.is(table)
-                        && (access.columns.iter().any(|of| of == column)
-                            || access.perhaps.iter().any(|of| of == column))
-                })
-            })
+            .filter(|query| names(&query.accesses, table, column))
             .collect()
     }
 
-    /// Queries that read or write a table.
-    pub fn users_of_table(&self, table: &Name) -> Vec<&Query> {
-        self.queries
+    /// Applications whose sessions read or write a table, or one column of it: with their roles, each once.
+    pub fn applications(&self, table: &Name, column: Option<&str>) -> Vec<String> {
+        let mut found: Vec<String> = self
+            .sessions
             .iter()
-            .filter(|query| query.accesses.iter().any(|access| access.table.is(table)))
-            .collect()
+            .filter(|session| names(&session.accesses, table, column))
+            .map(|session| match session.application.as_str() {
+                "" => format!("one without a name (role {})", session.role),
+                name => format!("{name} (role {})", session.role),
+            })
+            .collect();
+        found.sort();
+        found.dedup();
+        found
+    }
+
+    /// Why a statement that is not among the counted ones may be called all the same.
+    pub fn doubts(&self) -> impl Iterator<Item = &String> {
+        let gaps = self.between.iter().flat_map(|between| &between.gaps);
+        gaps.chain(&self.unseen)
     }
 
     /// Inserts that leave a column to its default.
@@ -218,9 +248,18 @@ impl Live {
         };
         self.queries
             .iter()
-            .filter(|query| query.accesses.iter().any(leaves_out))
+            .filter(|query| query.calls_since != Some(0) && query.accesses.iter().any(leaves_out))
             .collect()
     }
+}
+
+fn names(accesses: &[crate::parse::Access], table: &Name, column: Option<&str>) -> bool {
+    accesses.iter().any(|access| {
+        access.table.is(table)
+            && column.is_none_or(|column| {
+                access.columns.iter().any(|of| of == column) || access.perhaps.iter().any(|of| of == column)
+            })
+    })
 }
 
 /// A size for people.

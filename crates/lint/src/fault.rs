@@ -21,7 +21,7 @@ faults! {
     BAD_CONFIG "LNT-902" Usage
         "the configuration of lint cannot be read"
         "See the message; the guide lists the keys of corridor-lint.toml."
-        "`corridor-lint.toml`, or what `--config` names, has a key that does not exist or a value that makes no sense. A rule that was misspelt would be on while somebody believes that it is off, so nothing was judged."
+        "`corridor-lint.toml`, or what `--config` or `--policy` names, cannot be read, or has a key that does not exist or a value that makes no sense. A rule that was misspelt would be on while somebody believes that it is off, so nothing was judged."
     BAD_BASELINE "LNT-903" Usage
         "the baseline cannot be read"
         "Write it anew with `--write-baseline`."
@@ -50,4 +50,12 @@ faults! {
         "the database of a rehearsal was not dropped"
         "Drop the database that the message names by hand."
         "A rehearsal makes a database of its own on the server of `--rehearse-on`, named `corridor_rehearsal_…`, and the roles that are missing there. It could not be dropped at the end: the connection was lost, perhaps. Nothing else uses it."
+    BAD_USAGE "LNT-912" Usage
+        "the earlier moment of usage cannot be used"
+        "Take a new one on this server, in this database, with `--usage-snapshot`."
+        "`--usage-since` compares what pg_stat_statements counts now with what `--usage-snapshot` wrote then. The file is no such one, or it is of another server, of another database, or of the future: comparing would prove nothing."
+    NO_STATEMENTS "LNT-913" Refused
+        "pg_stat_statements cannot be read"
+        "shared_preload_libraries = 'pg_stat_statements', a restart, `create extension pg_stat_statements`; `grant pg_read_all_stats` to the role."
+        "`--usage-snapshot` and `--usage-since` rest on what the server has counted, and nothing is counted here, or this role may not see it. Nothing was judged: that a table is not used would be a guess."
 }

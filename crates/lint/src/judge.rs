@@ -14,9 +14,11 @@ use crate::facts::key::{Effect, effects};
 use crate::facts::{self, Fact, Mode};
 use crate::finding::{Class, Evidence, Finding, Fix, Rule, Severity};
 use crate::ir::{ActionKind, Kind, Name, Script, Span, Statement};
+use crate::policy::Hot;
 use crate::rules::{self, not_evaluated};
 use crate::session::{Held, Session, Timeouts};
 use crate::source::{Reading, Runner};
+use crate::threads;
 use crate::world::World;
 
 pub use clickhouse::judge_clickhouse;
@@ -33,7 +35,9 @@ pub struct Settings {
     /// Severities that are not the rule's own, by code or name.
     pub severities: Vec<(String, Severity)>,
     /// Tables whose every change needs a word in writing.
-    pub hot_tables: Vec<Name>,
+    pub hot_tables: Vec<Hot>,
+    /// The file with more of them, as the settings name it.
+    pub policy: Option<String>,
     /// Timeouts that the runner sets before each file.
     pub timeouts: Timeouts,
     /// The runner, where it is not to be guessed.
@@ -48,6 +52,7 @@ impl Default for Settings {
             off: BTreeSet::new(),
             severities: Vec::new(),
             hot_tables: Vec::new(),
+            policy: None,
             timeouts: Timeouts::default(),
             runner: None,
         }
@@ -112,6 +117,8 @@ pub struct Hit {
     pub unknown: Vec<String>,
     /// The mend.
     pub fix: Option<Fix>,
+    /// What the reason of an allowance must have in it to count.
+    pub acknowledgement: Option<String>,
 }
 
 impl<'a> Look<'a> {
@@ -205,55 +212,145 @@ pub fn judge(
     live: Option<&Live>,
 ) -> Vec<Finding> {
     let scripts = crate::parse::read_all(&sources.iter().map(|source| source.text).collect::<Vec<_>>());
-    let mut world = world.clone();
-    let mut findings = Vec::new();
-    for (source, script) in sources.iter().zip(scripts) {
-        // A file is shipped by itself: what an earlier one made may be in use when this one runs.
-        world.settle();
-        findings.extend(judge_one(source, script, settings, &mut world, live));
+    judge_read(sources, scripts, settings, world, live)
+}
+
+/// The same of files that were read before.
+pub fn judge_read(
+    sources: &[Source<'_>],
+    scripts: Vec<Script>,
+    settings: &Settings,
+    world: &World,
+    live: Option<&Live>,
+) -> Vec<Finding> {
+    judge_on(threads::processors(), sources, scripts, settings, world, live)
+}
+
+/// Each thread first goes through the files before its own, for what they leave behind: that takes a fraction of judging them.
+fn judge_on(
+    threads: usize,
+    sources: &[Source<'_>],
+    scripts: Vec<Script>,
+    settings: &Settings,
+    world: &World,
+    live: Option<&Live>,
+) -> Vec<Finding> {
+    let files: Vec<Option<Forward>> = sources
+        .iter()
+        .zip(scripts)
+        .map(|(source, script)| Forward::of(source, script, settings))
+        .collect();
+    let checks = checks(settings);
+    threads::share(files.len(), threads, |part| {
+        let mut world = world.clone();
+        for file in &files[..part.start] {
+            world.settle();
+            file.iter().for_each(|file| file.carry_out(&mut world));
+        }
+        let mut findings = Vec::new();
+        for (source, file) in sources[part.clone()].iter().zip(&files[part]) {
+            // A file is shipped by itself: what an earlier one made may be in use when this one runs.
+            world.settle();
+            if let Some(file) = file {
+                findings.extend(judge_one(source, file, &checks, settings, &mut world, live));
+            }
+        }
+        findings
+    })
+}
+
+/// A file's statements as they are run forwards.
+struct Forward {
+    script: Script,
+    in_transaction: bool,
+    has_rollback: bool,
+}
+
+impl Forward {
+    /// `None` where the runner passes the file over.
+    fn of(source: &Source<'_>, mut script: Script, settings: &Settings) -> Option<Forward> {
+        let runner = settings
+            .runner
+            .unwrap_or_else(|| Runner::guess(source.path, source.text));
+        let Reading {
+            forward,
+            in_transaction,
+            is_passed_over,
+            ..
+        } = runner.read(source.path, source.text, source.config);
+        if is_passed_over {
+            return None;
+        }
+        script
+            .statements
+            .retain(|statement| forward.iter().any(|part| part.contains(&statement.span.start)));
+        let has_rollback = script
+            .statements
+            .iter()
+            .any(|statement| matches!(statement.kind, Kind::Rollback { .. }));
+        Some(Forward {
+            script,
+            in_transaction,
+            has_rollback,
+        })
     }
-    findings
+
+    /// What the file leaves behind.
+    fn carry_out(&self, world: &mut World) {
+        let mut at_begin = None;
+        for statement in &self.script.statements {
+            self.step(statement, world, &mut at_begin);
+        }
+    }
+
+    /// What one statement leaves behind; `at_begin` is what was known when the transaction began.
+    fn step(&self, statement: &Statement, world: &mut World, at_begin: &mut Option<World>) {
+        if self.has_rollback {
+            match &statement.kind {
+                Kind::Begin => *at_begin = Some(world.clone()),
+                Kind::Rollback { .. } => {
+                    if let Some(before) = at_begin.take() {
+                        *world = before;
+                    }
+                }
+                _ => {}
+            }
+        }
+        world.apply(statement);
+    }
+}
+
+type Checks = Vec<&'static (&'static Rule, rules::Check)>;
+
+/// What is asked of each statement.
+fn checks(settings: &Settings) -> Checks {
+    let is_on = |rule: &Rule| (rule.class != Class::Hygiene || settings.hygiene) && !is_off(rule, settings);
+    rules::ALL.iter().filter(|(rule, _)| is_on(rule)).collect()
 }
 
 /// What of a file its runner runs, and the session that it begins in. `None`: it is passed over.
-pub(crate) fn opened(
-    source: &Source<'_>,
-    mut script: Script,
-    settings: &Settings,
-) -> Option<(Script, Session)> {
-    let runner = settings
-        .runner
-        .unwrap_or_else(|| Runner::guess(source.path, source.text));
-    let Reading {
-        forward,
-        in_transaction,
-        is_passed_over,
-        ..
-    } = runner.read(source.path, source.text, source.config);
-    script
-        .statements
-        .retain(|statement| forward.iter().any(|part| part.contains(&statement.span.start)));
-    (!is_passed_over).then(|| (script, Session::new(settings.timeouts, in_transaction)))
+pub(crate) fn opened(source: &Source<'_>, script: Script, settings: &Settings) -> Option<(Script, Session)> {
+    let file = Forward::of(source, script, settings)?;
+    let session = Session::new(settings.timeouts, file.in_transaction);
+    Some((file.script, session))
 }
 
 fn judge_one(
     source: &Source<'_>,
-    script: Script,
+    file: &Forward,
+    checks: &Checks,
     settings: &Settings,
     world: &mut World,
     live: Option<&Live>,
 ) -> Vec<Finding> {
-    let Some((script, mut session)) = opened(source, script, settings) else {
-        return Vec::new();
-    };
+    let Forward {
+        script,
+        in_transaction,
+        ..
+    } = file;
+    let mut session = Session::new(settings.timeouts, *in_transaction);
     let said = RefCell::new(BTreeSet::new());
-    let has_rollback = script
-        .statements
-        .iter()
-        .any(|statement| matches!(statement.kind, Kind::Rollback { .. }));
     let mut at_begin: Option<World> = None;
-    let is_on = |rule: &Rule| (rule.class != Class::Hygiene || settings.hygiene) && !is_off(rule, settings);
-    let checks: Vec<&(&Rule, rules::Check)> = rules::ALL.iter().filter(|(rule, _)| is_on(rule)).collect();
     let mut hits: Vec<(&'static Rule, Hit)> = Vec::new();
     for (at, statement) in script.statements.iter().enumerate() {
         let is_utc = session
@@ -271,7 +368,7 @@ fn judge_one(
         let locked = locks(&found, world);
         let look = Look {
             text: source.text,
-            script: &script,
+            script,
             statement,
             at,
             effects: &found,
@@ -282,7 +379,7 @@ fn judge_one(
             locks: &locked,
             said: &said,
         };
-        for (rule, check) in &checks {
+        for (rule, check) in checks {
             let mut of_rule = Vec::new();
             check(&look, &mut of_rule);
             hits.extend(of_rule.into_iter().map(|hit| (*rule, hit)));
@@ -293,24 +390,16 @@ fn judge_one(
             hits.push((&not_evaluated::RULE, look.hit_whole(format!("not evaluated: {why}"), "Look at it yourself, and write down that you did: `-- corridor: allow LNT-090 because …`.")));
         }
         follow(statement, &found, &mut session, world);
-        if has_rollback {
-            match &statement.kind {
-                Kind::Begin => at_begin = Some(world.clone()),
-                Kind::Rollback { .. } => {
-                    if let Some(before) = at_begin.take() {
-                        *world = before;
-                    }
-                }
-                _ => {}
-            }
-        }
-        world.apply(statement);
+        file.step(statement, world, &mut at_begin);
     }
     let findings = hits
         .into_iter()
-        .map(|(rule, hit)| finding(rule, hit, source, settings, live))
+        .map(|(rule, mut hit)| {
+            let acknowledgement = hit.acknowledgement.take();
+            (finding(rule, hit, source, settings, live), acknowledgement)
+        })
         .collect();
-    allow::sift(findings, source, &script, settings)
+    allow::sift(findings, source, script, settings)
 }
 
 pub(crate) fn is_off(rule: &Rule, settings: &Settings) -> bool {
@@ -449,3 +538,6 @@ fn finding(
         fix: hit.fix,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,51 +15,37 @@ mod statement;
 
 use crate::ir::{Kind, Script, Statement};
 use crate::script;
+use crate::threads::{self, on_deep_stack};
 
 pub use query::{Access, accesses};
-
-/// Address space, of which only what is used is taken.
-const STACK_BYTES: usize = 256 << 20;
 
 /// Reads a file.
 pub fn read(text: &str) -> Script {
     on_deep_stack(|| read_here(text))
 }
 
-/// Files for one thread, below which a second one costs more than it saves.
-const FILES_PER_THREAD_MIN: usize = 16;
-
 /// Reads many files, on as many deep stacks as there are processors.
 pub fn read_all(texts: &[&str]) -> Vec<Script> {
-    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let share = texts.len().div_ceil(threads).max(FILES_PER_THREAD_MIN);
-    std::thread::scope(|scope| {
-        let parts: Vec<_> = texts
-            .chunks(share)
-            .map(|part| {
-                scope.spawn(|| on_deep_stack(|| part.iter().map(|text| read_here(text)).collect::<Vec<_>>()))
-            })
-            .collect();
-        let done = parts.into_iter().map(std::thread::ScopedJoinHandle::join);
-        done.flat_map(|part| part.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect()
+    threads::share(texts.len(), threads::processors(), |part| {
+        texts[part].iter().map(|text| read_here(text)).collect()
     })
 }
 
-fn on_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new()
-            .stack_size(STACK_BYTES)
-            .spawn_scoped(scope, work);
-        match thread.map(std::thread::ScopedJoinHandle::join) {
-            Ok(Ok(done)) => done,
-            Ok(Err(panic)) => std::panic::resume_unwind(panic),
-            Err(error) => std::panic::panic_any(format!("a thread to parse on: {error}")),
-        }
-    })
+/// Where the statements of a file stand, and its comments; what they are is not looked at.
+pub fn outline(text: &str) -> Script {
+    let (pieces, comments) = script::cut(text);
+    let outlined = |piece: script::Piece| Statement {
+        span: piece.span,
+        kind: Kind::Harmless("not looked at"),
+    };
+    Script {
+        statements: pieces.into_iter().map(outlined).collect(),
+        comments,
+    }
 }
 
-fn read_here(text: &str) -> Script {
+/// Reads a file on this thread's stack, which must be as deep as those of [`threads::share`].
+pub fn read_here(text: &str) -> Script {
     let (pieces, comments) = script::cut(text);
     let mut statements: Vec<Statement> = pieces
         .into_iter()

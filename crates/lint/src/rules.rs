@@ -139,24 +139,52 @@ fn still_used(
             .push("whether anybody still names it: `--database` looks in pg_stat_statements".to_owned());
         return;
     };
-    let users = match column {
-        Some(column) => live.users_of_column(table, column),
-        None => live.users_of_table(table),
-    };
-    match users.first() {
-        Some(query) => {
-            let calls: i64 = users.iter().map(|query| query.calls).sum();
-            hit.severity = Some(Severity::Error);
+    let all = live.users(table, column);
+    let calls_of = |query: &crate::evidence::Query| query.calls_since.unwrap_or(query.calls);
+    let users: Vec<_> = all.iter().filter(|query| calls_of(query) > 0).collect();
+    let calls: i64 = users.iter().map(|query| calls_of(query)).sum();
+    let when = live.between.as_ref().map(|between| {
+        let lasted = crate::evidence::seconds(between.lasted_s);
+        format!("in the {lasted} since {}", between.since)
+    });
+    let sessions = live.applications(table, column);
+    match (users.first(), &when) {
+        (Some(query), when) => {
+            let mut roles: Vec<&str> = users.iter().map(|query| query.role.as_str()).collect();
+            roles.sort_unstable();
+            roles.dedup();
+            let when = when.as_deref().unwrap_or("so far");
             hit.what.push_str(&format!(
-                "; {} do, {calls} calls so far, one of them: {}",
+                "; {} do, {calls} calls {when} by {}, one of them: {}",
                 users.len(),
+                roles.join(", "),
                 shortened(&query.text)
             ));
         }
-        None => {
-            hit.severity = Some(Severity::Notice);
-            hit.what.push_str("; none that the server has counted does");
+        (None, Some(when)) => {
+            let before = match all.len() {
+                0 => String::new(),
+                some => format!("; {some} that name it were called before that only"),
+            };
+            hit.what.push_str(&format!("; {when}, 0 calls{before}"));
         }
+        (None, None) => hit.what.push_str("; none that the server has counted does"),
+    }
+    if !sessions.is_empty() {
+        let names = sessions.join(", ");
+        hit.what.push_str(&format!(
+            "; sessions name it in what they run or ran last: {names}"
+        ));
+    }
+    let doubts = live
+        .doubts()
+        .map(|doubt| format!("whether it is named all the same: {doubt}"));
+    if !users.is_empty() || !sessions.is_empty() {
+        hit.severity = Some(Severity::Error);
+    } else if live.doubts().next().is_none() {
+        hit.severity = Some(Severity::Notice);
+    } else {
+        hit.unknown.extend(doubts);
     }
 }
 

@@ -7,6 +7,8 @@ Examples:
   corridor lint db/migrations/*.sql
   corridor lint --since origin/main --format github db/migrations/*.sql
   corridor lint V7__orders.sql -d postgres://app@host/app
+  corridor lint --usage-snapshot monday.json -d postgres://app@host/app
+  corridor lint --usage-since monday.json V8__drop.sql -d postgres://app@host/app
   corridor lint --plan migrations V7__orders.sql
   corridor lint --rehearse V7__orders.sql -d postgres://app@host/app
   python manage.py sqlmigrate app 0007 | corridor lint -";
@@ -16,7 +18,7 @@ Examples:
 #[command(after_help = LINT_EXAMPLES)]
 pub(crate) struct Lint {
     /// Files with SQL, in the order in which they are run; - reads standard input
-    #[arg(value_name = "FILE", required = true)]
+    #[arg(value_name = "FILE", required_unless_present = "usage_snapshot")]
     pub(crate) files: Vec<String>,
     /// Whose SQL it is
     #[arg(long, value_enum, default_value_t = Dialect::Postgres)]
@@ -45,9 +47,18 @@ pub(crate) struct Lint {
     /// Only what git says has changed since this revision
     #[arg(long, value_name = "REV")]
     pub(crate) since: Option<String>,
+    /// With --database: write what pg_stat_statements counts now into this file, and judge nothing
+    #[arg(long, value_name = "FILE", conflicts_with = "files")]
+    pub(crate) usage_snapshot: Option<std::path::PathBuf>,
+    /// With --database: judge by what was called since this file was written
+    #[arg(long, value_name = "FILE", conflicts_with = "usage_snapshot")]
+    pub(crate) usage_since: Option<std::path::PathBuf>,
     /// The settings; otherwise corridor-lint.toml in the working directory, when it is there
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<std::path::PathBuf>,
+    /// Tables whose every change wants a written acknowledgement; otherwise what the settings name as `policy`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<std::path::PathBuf>,
     /// Mend the files where the mend is local
     #[arg(long)]
     pub(crate) fix: bool,

@@ -2,7 +2,7 @@
 
 mod rehearse;
 
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use corridor_lint::baseline::Baseline;
@@ -10,9 +10,11 @@ use corridor_lint::clickhouse::Topology;
 use corridor_lint::evidence::{self, Live};
 use corridor_lint::fault::{BAD_CONFIG, NO_REVISION, PLAN_IN_THE_WAY, UNREADABLE};
 use corridor_lint::finding::{Finding, Severity};
-use corridor_lint::judge::{Settings, Source, judge, judge_clickhouse};
+use corridor_lint::ir::Script;
+use corridor_lint::judge::{Settings, Source, judge_clickhouse, judge_read};
+use corridor_lint::usage::Moment;
 use corridor_lint::world::World;
-use corridor_lint::{config, mend, parse, plan};
+use corridor_lint::{config, mend, parse, plan, policy, threads};
 use corridor_pg::{Fault, Result};
 
 use super::{Context, DONE};
@@ -31,8 +33,17 @@ const FILE_BYTES_MAX: u64 = 64 << 20;
 /// Judges the files.
 pub(crate) async fn run(context: &Context, args: &Lint) -> Result<u8> {
     refuse_mixed(context, args)?;
+    if let Some(path) = &args.usage_snapshot {
+        return snapshot(context, path).await;
+    }
     let mut settings = settings(args)?;
-    let (files, configs) = read_files(args)?;
+    let (mut files, mut configs, mut scripts) = (Vec::new(), Vec::new(), Vec::new());
+    for read in read_files(args)? {
+        files.push(read.file);
+        configs.push(read.config);
+        scripts.push(read.script);
+    }
+    let statements = scripts.iter().map(|script| script.statements.len()).sum();
     let sources: Vec<Source<'_>> = files
         .iter()
         .zip(&configs)
@@ -44,14 +55,14 @@ pub(crate) async fn run(context: &Context, args: &Lint) -> Result<u8> {
         .collect();
     let (world, live) = match context.database {
         Some(_) => {
-            let (world, live) = look(context, &sources).await?;
+            let (world, live) = look(context, args, &scripts).await?;
             settings.major = args.pg_version.unwrap_or(live.major);
             (world, Some(live))
         }
         None => (World::default(), None),
     };
     let mut findings = match args.dialect {
-        Dialect::Postgres => judge(&sources, &settings, &world, live.as_ref()),
+        Dialect::Postgres => judge_read(&sources, scripts, &settings, &world, live.as_ref()),
         Dialect::Clickhouse => judge_clickhouse(&sources, &settings, &topology(args)?),
     };
     let text_of = |path: &str| {
@@ -102,12 +113,16 @@ pub(crate) async fn run(context: &Context, args: &Lint) -> Result<u8> {
         findings.extend(found);
         rehearsal = Some(seen);
     }
-    show(context, args, &files, &findings, rehearsal.as_ref())?;
+    show(context, args, &files, &findings, statements, rehearsal.as_ref())?;
     Ok(exit_code(args, &findings))
 }
 
 /// What belongs to one dialect only.
 fn refuse_mixed(context: &Context, args: &Lint) -> Result<()> {
+    if context.database.is_none() && (args.usage_snapshot.is_some() || args.usage_since.is_some()) {
+        let why = "--usage-snapshot and --usage-since ask a server: say which with --database";
+        return Err(Fault::new(&USAGE, why));
+    }
     let refused = match args.dialect {
         Dialect::Postgres => args
             .cluster
@@ -151,14 +166,9 @@ fn show(
     args: &Lint,
     files: &[Judged],
     findings: &[Finding],
+    statements: usize,
     rehearsal: Option<&Rehearsal>,
 ) -> Result<()> {
-    let count = || {
-        files
-            .iter()
-            .map(|file| corridor_lint::script::cut(&file.text).0.len())
-            .sum()
-    };
     let format = if context.output.is_json() {
         Format::Json
     } else {
@@ -167,14 +177,14 @@ fn show(
     match format {
         Format::Tty => {
             let report = rehearsal.map(|it| format!("\n\n{}", shown::rehearsal::tty(files, it)));
-            let judged = shown::tty(files, findings, count());
+            let judged = shown::tty(files, findings, statements);
             context
                 .output
                 .data(&format!("{judged}{}", report.unwrap_or_default()))
         }
         Format::Json => context
             .output
-            .document(&shown::document(files, findings, count(), rehearsal)),
+            .document(&shown::document(files, findings, statements, rehearsal)),
         Format::Sarif => context.output.data(&shown::sarif(files, findings)),
         Format::Gitlab => context.output.data(&shown::gitlab(files, findings)),
         Format::Github if findings.is_empty() => Ok(()),
@@ -191,14 +201,22 @@ fn settings(args: &Lint) -> Result<Settings> {
         .config
         .clone()
         .or_else(|| Some(PathBuf::from(config::FILE)).filter(|path| path.exists()));
-    let mut settings = match path {
-        Some(path) => {
-            let text = std::fs::read_to_string(&path)
-                .map_err(|error| Fault::new(&BAD_CONFIG, format!("{}: {error}", path.display())))?;
-            config::read(&path.display().to_string(), &text)?
-        }
+    let text_of = |path: &Path| {
+        std::fs::read_to_string(path)
+            .map_err(|error| Fault::new(&BAD_CONFIG, format!("{}: {error}", path.display())))
+    };
+    let mut settings = match &path {
+        Some(path) => config::read(&path.display().to_string(), &text_of(path)?)?,
         None => Settings::default(),
     };
+    // A path in the settings is one from where they are.
+    let beside = path.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
+    let named = settings.policy.as_ref().map(|file| beside.join(file));
+    if let Some(path) = args.policy.clone().or(named) {
+        let hot = policy::read(&path.display().to_string(), &text_of(&path)?)?;
+        // What says more comes first.
+        settings.hot_tables.splice(0..0, hot);
+    }
     settings.hygiene |= args.hygiene;
     if let Some(major) = args.pg_version {
         settings.major = major;
@@ -206,45 +224,100 @@ fn settings(args: &Lint) -> Result<Settings> {
     Ok(settings)
 }
 
-/// The files, and beside each what its runner looks at.
-fn read_files(args: &Lint) -> Result<(Vec<Judged>, Vec<Option<String>>)> {
-    let mut files = Vec::new();
-    let mut configs = Vec::new();
-    for name in &args.files {
-        let path = Path::new(name);
-        let mut bytes = Vec::new();
-        if name == "-" {
-            let mut input = std::io::stdin().lock().take(FILE_BYTES_MAX + 1);
-            input
-                .read_to_end(&mut bytes)
-                .map_err(|error| unreadable(path, &error.to_string()))?;
-        } else {
-            let file = std::fs::File::open(path).map_err(|error| unreadable(path, &error.to_string()))?;
-            file.take(FILE_BYTES_MAX + 1)
-                .read_to_end(&mut bytes)
-                .map_err(|error| unreadable(path, &error.to_string()))?;
-        }
-        if bytes.len() as u64 > FILE_BYTES_MAX {
-            return Err(unreadable(path, "more than 64 MiB"));
-        }
-        let text =
-            String::from_utf8(bytes).map_err(|error| unreadable(path, &format!("no UTF-8: {error}")))?;
-        files.push(Judged::new(name.clone(), text));
-        let beside = [
-            PathBuf::from(format!("{name}.conf")),
-            path.with_file_name("metadata.toml"),
-        ];
-        configs.push(beside.iter().find_map(|path| std::fs::read_to_string(path).ok()));
+/// A file, and what its runner looks at beside it.
+struct Read {
+    file: Judged,
+    config: Option<String>,
+    script: Script,
+}
+
+/// Reads and parses the files, on as many threads as there are processors. Of ClickHouse's statements only where they stand is
+/// looked at, because its own reader reads them.
+fn read_files(args: &Lint) -> Result<Vec<Read>> {
+    let parse = match args.dialect {
+        Dialect::Postgres => parse::read_here,
+        Dialect::Clickhouse => parse::outline,
+    };
+    let read = threads::share(args.files.len(), threads::processors(), |part| {
+        let read = |name: &String| {
+            let text = read_file(name)?;
+            Ok(Read {
+                script: parse(&text),
+                config: beside(name),
+                file: Judged::new(name.clone(), text),
+            })
+        };
+        args.files[part].iter().map(read).collect()
+    });
+    read.into_iter().collect()
+}
+
+/// What a runner keeps beside the file.
+fn beside(name: &str) -> Option<String> {
+    let beside = [
+        PathBuf::from(format!("{name}.conf")),
+        Path::new(name).with_file_name("metadata.toml"),
+    ];
+    beside.iter().find_map(|path| std::fs::read_to_string(path).ok())
+}
+
+fn read_file(name: &str) -> Result<String> {
+    let path = Path::new(name);
+    let failed = |error: std::io::Error| unreadable(path, &error.to_string());
+    let mut bytes = Vec::new();
+    if name == "-" {
+        let mut input = std::io::stdin().lock().take(FILE_BYTES_MAX + 1);
+        input.read_to_end(&mut bytes).map_err(failed)?;
+    } else {
+        let file = std::fs::File::open(path).map_err(failed)?;
+        let size = file.metadata().map_or(0, |of| of.len()).min(FILE_BYTES_MAX);
+        // One more than it has: then one read gets all of it.
+        bytes.reserve(usize::try_from(size).unwrap_or(0) + 1);
+        file.take(FILE_BYTES_MAX + 1)
+            .read_to_end(&mut bytes)
+            .map_err(failed)?;
     }
-    Ok((files, configs))
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        return Err(unreadable(path, "more than 64 MiB"));
+    }
+    String::from_utf8(bytes).map_err(|error| unreadable(path, &format!("no UTF-8: {error}")))
 }
 
 /// The database as it is now, as far as the files name it.
-async fn look(context: &Context, sources: &[Source<'_>]) -> Result<(World, Live)> {
-    let scripts = parse::read_all(&sources.iter().map(|source| source.text).collect::<Vec<_>>());
-    let names = evidence::read::names(&scripts);
+async fn look(context: &Context, args: &Lint, scripts: &[Script]) -> Result<(World, Live)> {
+    let then = match &args.usage_since {
+        Some(path) => {
+            let text = std::fs::read_to_string(path).map_err(|error| unreadable(path, &error.to_string()))?;
+            Some(Moment::parse(&path.display().to_string(), &text)?)
+        }
+        None => None,
+    };
+    let names = evidence::read::names(scripts);
     let session = context.session("lint").await?;
-    evidence::read::read(&session, &names).await
+    evidence::read::read_since(&session, &names, then).await
+}
+
+/// Writes what is counted now, for a later `--usage-since`. Only its owner may read it: queries tell of the application.
+async fn snapshot(context: &Context, path: &Path) -> Result<u8> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let session = context.session("lint").await?;
+    let moment = evidence::read::moment(&session).await?;
+    let failed = |error: std::io::Error| unreadable(path, &error.to_string());
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(failed)?;
+    file.write_all(moment.render().as_bytes()).map_err(failed)?;
+    context.output.note(&format!(
+        "{}: the counters of {} statements at {}",
+        path.display(),
+        moment.entries.len(),
+        moment.taken_at
+    ));
+    Ok(DONE)
 }
 
 fn fix(context: &Context, args: &Lint, files: &[Judged], findings: &[Finding]) -> Result<u8> {

@@ -225,3 +225,99 @@ async fn with_a_database_the_type_that_is_there_decides() {
         .expect_code(0);
     assert!(run.stdout.contains("nothing to say"), "{}", run.stdout);
 }
+
+#[tokio::test]
+async fn a_hot_table_wants_what_the_policy_says() {
+    let ground = Ground::new("policy");
+    let policy = ground.file(
+        "hot.toml",
+        "[[tables]]\nname = \"t*\"\nreason = \"every request reads it\"\nowner = \"team accounts\"\nacknowledgement = \"CHG-\"\n",
+    );
+    let bare = ground.file("a.sql", SAFE);
+    let run = corridor(&["lint", "--json", "--policy", &policy, &bare])
+        .run()
+        .await
+        .expect_code(1)
+        .json();
+    let finding = &run["findings"][0];
+    assert_eq!(finding["rule"]["code"], "LNT-055");
+    for (key, part) in [
+        ("what", "every request reads it"),
+        ("safe_way", "team accounts"),
+        ("safe_way", "CHG-"),
+    ] {
+        assert!(finding[key].as_str().unwrap().contains(part), "{finding}");
+    }
+    // Named by the settings, as a path from where they are; an allowance without the ticket does not count.
+    let config = ground.file("c.toml", "policy = \"hot.toml\"\n");
+    for (reason, code) in [("it is agreed", 1), ("of CHG-1234, agreed", 0)] {
+        let allowed = ground.file(
+            "b.sql",
+            &format!("set lock_timeout = '2s';\n-- corridor: allow LNT-055 because {reason}\nalter table t add column x int;\n"),
+        );
+        let run = corridor(&["lint", "--config", &config, &allowed])
+            .run()
+            .await
+            .expect_code(code);
+        assert_eq!(run.stdout.contains("lacks \"CHG-\""), code == 1, "{}", run.stdout);
+    }
+    let wrong = ground.file("wrong.toml", "[[tables]]\nnmae = \"t\"\n");
+    let run = corridor(&["lint", "--policy", &wrong, &bare])
+        .run()
+        .await
+        .expect_fault("LNT-902");
+    assert!(run.stderr.contains("did you mean `name`?"), "{}", run.stderr);
+}
+
+#[tokio::test]
+async fn two_moments_say_what_was_called_in_between() {
+    let options =
+        corridor_testbed::ClusterOptions::new(15).setting("shared_preload_libraries", "pg_stat_statements");
+    let cluster = corridor_testbed::Cluster::start(options).await.unwrap();
+    let database = cluster.fresh_database("moments").await.unwrap();
+    let client = corridor_testbed::cluster::connect(&database.url).await.unwrap();
+    client
+        .batch_execute("create extension pg_stat_statements; create table t (a int, b int)")
+        .await
+        .unwrap();
+    let ground = Ground::new("moments");
+    let moment = ground.path("moment.json");
+    let (a, b) = (
+        ground.file(
+            "a.sql",
+            "set lock_timeout = '2s';\nalter table t drop column a;\n",
+        ),
+        ground.file(
+            "b.sql",
+            "set lock_timeout = '2s';\nalter table t drop column b;\n",
+        ),
+    );
+    client.execute("select b from t", &[]).await.unwrap();
+    corridor(&["lint", "--usage-snapshot", &moment, "-d", &database.url])
+        .run()
+        .await
+        .expect_code(0);
+    client.execute("select a from t", &[]).await.unwrap();
+    let run = |file: String| corridor(&["lint", "--usage-since", &moment, "-d", &database.url, &file]).run();
+    let used = run(a.clone()).await.expect_code(1);
+    assert!(
+        used.stdout.contains("LNT-101") && used.stdout.contains("select a from t"),
+        "{}",
+        used.stdout
+    );
+    let unused = run(b).await.expect_code(0);
+    assert!(unused.stdout.contains("0 calls"), "{}", unused.stdout);
+    corridor(&["lint", "--usage-since", &moment, &a])
+        .run()
+        .await
+        .expect_code(2);
+    corridor(&["lint", "--usage-snapshot", &moment, "-d", &database.url, &a])
+        .run()
+        .await
+        .expect_code(2);
+    let broken = ground.file("broken.json", "{}");
+    corridor(&["lint", "--usage-since", &broken, "-d", &database.url, &a])
+        .run()
+        .await
+        .expect_fault("LNT-912");
+}

@@ -3,13 +3,16 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use corridor_pg::Result;
-use tokio_postgres::Client;
+use corridor_pg::{Fault, Result};
 use tokio_postgres::error::SqlState;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Row};
 
-use super::{Figures, Live, Query};
+use super::{Figures, Live, Query, SessionUse};
+use crate::fault::NO_STATEMENTS;
 use crate::ir::{Name, Script};
 use crate::parse;
+use crate::usage::{Between, Entry, Moment};
 use crate::world::World;
 
 /// Pages that the probe of the disk's speed reads at most.
@@ -38,8 +41,13 @@ pub fn names(scripts: &[Script]) -> Vec<Name> {
 /// Reads figures and the catalogue of the named tables, in one transaction that only reads. What the role may not see is left
 /// out.
 pub async fn read(client: &Client, names: &[Name]) -> Result<(World, Live)> {
+    read_since(client, names, None).await
+}
+
+/// The same, and what was called since an earlier moment.
+pub async fn read_since(client: &Client, names: &[Name], then: Option<Moment>) -> Result<(World, Live)> {
     client.batch_execute("begin read only").await?;
-    let done = read_in_transaction(client, names).await;
+    let done = read_in_transaction(client, names, then).await;
     // What has failed matters more than that this fails as well.
     let ended = client.batch_execute("rollback").await;
     let done = done?;
@@ -47,7 +55,7 @@ pub async fn read(client: &Client, names: &[Name]) -> Result<(World, Live)> {
     Ok(done)
 }
 
-async fn read_in_transaction(client: &Client, names: &[Name]) -> Result<(World, Live)> {
+async fn read_in_transaction(client: &Client, names: &[Name], then: Option<Moment>) -> Result<(World, Live)> {
     client
         .query_one(include_str!("../../sql/evidence/search_path.sql"), &[])
         .await?;
@@ -88,7 +96,10 @@ async fn read_in_transaction(client: &Client, names: &[Name]) -> Result<(World, 
     }
     domains(client, &mut world).await?;
     if live.has_statements {
-        statements(client, names, &mut live).await?;
+        statements(client, names, then, &mut live).await?;
+    } else if then.is_some() {
+        let why = "pg_stat_statements is not in this database";
+        return Err(Fault::new(&NO_STATEMENTS, why));
     }
     if let Some((pages, oid)) = largest.filter(|(pages, _)| *pages > 0) {
         live.scan_bytes_per_s = probe(client, pages, oid).await?;
@@ -108,7 +119,7 @@ async fn domains(client: &Client, world: &mut World) -> Result<()> {
     Ok(())
 }
 
-fn take(row: &tokio_postgres::Row, world: &mut World, live: &mut Live, asked: &mut BTreeSet<String>) {
+fn take(row: &Row, world: &mut World, live: &mut Live, asked: &mut BTreeSet<String>) {
     let name: String = row.get("name");
     let list = |column: &str| row.get::<_, Vec<String>>(column);
     let partition_by: Option<String> = row.get("partition_by");
@@ -185,41 +196,129 @@ fn take(row: &tokio_postgres::Row, world: &mut World, live: &mut Live, asked: &m
     );
 }
 
-async fn statements(client: &Client, names: &[Name], live: &mut Live) -> Result<()> {
-    let bare: Vec<String> = names.iter().map(|name| name.name.to_lowercase()).collect();
+/// What pg_stat_statements says now.
+pub async fn moment(client: &Client) -> Result<Moment> {
+    client.batch_execute("begin read only").await?;
+    let done = moment_in_transaction(client).await;
+    let ended = client.batch_execute("rollback").await;
+    let done = done?;
+    ended?;
+    done.ok_or_else(|| {
+        let why = "pg_stat_statements is not there, or this role may not read it, or the server was started without its library";
+        Fault::new(&NO_STATEMENTS, why)
+    })
+}
+
+async fn moment_in_transaction(client: &Client) -> Result<Option<Moment>> {
+    client
+        .query_one(include_str!("../../sql/evidence/search_path.sql"), &[])
+        .await?;
+    let server = client
+        .query_one(include_str!("../../sql/evidence/server.sql"), &[])
+        .await?;
+    if !server.get::<_, bool>("has_statements") {
+        return Ok(None);
+    }
+    moment_here(client).await
+}
+
+/// `None` where it cannot be read.
+async fn moment_here(client: &Client) -> Result<Option<Moment>> {
+    let Some(head) = asked(client, include_str!("../../sql/evidence/moment.sql"), &[]).await? else {
+        return Ok(None);
+    };
+    let Some(entries) = asked(client, include_str!("../../sql/evidence/entries.sql"), &[]).await? else {
+        return Ok(None);
+    };
+    let Some(head) = head.first() else { return Ok(None) };
+    Ok(Some(Moment {
+        version: 1,
+        server: head.get("server"),
+        database: head.get("database"),
+        taken_at: head.get("taken_at"),
+        taken_at_s: head.get("taken_at_s"),
+        stats_reset: head.get("stats_reset"),
+        deallocations: head.get("deallocations"),
+        track: head.get("track"),
+        entries: entries
+            .iter()
+            .map(|row| Entry {
+                text: row.get("text"),
+                ..entry(row)
+            })
+            .collect(),
+    }))
+}
+
+fn entry(row: &Row) -> Entry {
+    Entry {
+        user_id: row.get("userid"),
+        role: row.get("role"),
+        query_id: row.get("query_id"),
+        is_top_level: row.get("is_top_level"),
+        calls: row.get("calls"),
+        total_ms: row.get("total_ms"),
+        counted_since: row.get("counted_since"),
+        text: None,
+    }
+}
+
+/// Asks pg_stat_statements. `None`: the extension is there, and its library was not loaded; or the role may not look.
+async fn asked(client: &Client, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Option<Vec<Row>>> {
     client.batch_execute("savepoint look").await?;
-    let rows = match client
-        .query(include_str!("../../sql/evidence/statements.sql"), &[&bare])
-        .await
-    {
-        Ok(rows) => rows,
-        // The extension is there, and its library was not loaded; or the role may not look.
+    match client.query(sql, values).await {
+        Ok(rows) => Ok(Some(rows)),
         Err(error)
             if matches!(
                 error.code(),
                 Some(&SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE | &SqlState::INSUFFICIENT_PRIVILEGE)
             ) =>
         {
-            live.has_statements = false;
             client.batch_execute("rollback to look").await?;
-            return Ok(());
+            Ok(None)
         }
-        Err(error) => return Err(error.into()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What is counted of the tables, since `then` too where it is given, and which sessions name them.
+async fn statements(client: &Client, names: &[Name], then: Option<Moment>, live: &mut Live) -> Result<()> {
+    let bare: Vec<String> = names.iter().map(|name| name.name.to_lowercase()).collect();
+    let between = match then {
+        Some(then) => match moment_here(client).await? {
+            Some(now) => Some(Between::of(then, &now)?),
+            None => return Err(Fault::new(&NO_STATEMENTS, "pg_stat_statements cannot be read")),
+        },
+        None => None,
+    };
+    let sql = include_str!("../../sql/evidence/statements.sql");
+    let Some(rows) = asked(client, sql, &[&bare]).await? else {
+        live.has_statements = false;
+        return Ok(());
     };
     let mut time: Vec<(String, f64, f64)> = Vec::new();
+    let matching = rows.first().map_or(0, |row| row.get::<_, i64>("matching"));
+    if matching > rows.len() as i64 {
+        live.unseen.push(format!(
+            "the statements that are called least: {matching} name the tables, the {} most frequent ones were read",
+            rows.len()
+        ));
+    }
     for row in rows {
-        let (calls, mean, since): (i64, f64, f64) =
-            (row.get("calls"), row.get("mean_exec_time"), row.get("since_s"));
+        let entry = entry(&row);
+        let (mean, since): (f64, f64) = (row.get("mean_exec_time"), row.get("since_s"));
         let text: String = row.get("query");
         let accesses = parse::accesses(&text);
         #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
-        let per_s = calls as f64 / since;
+        let per_s = entry.calls as f64 / since;
         for access in &accesses {
             let schema = access.table.schema.as_deref().unwrap_or("public");
             time.push((format!("{schema}.{}", access.table.name), per_s, mean));
         }
         live.queries.push(Query {
-            calls,
+            calls: entry.calls,
+            calls_since: between.as_ref().map(|between| between.calls(&entry)),
+            role: entry.role,
             text,
             accesses,
         });
@@ -234,6 +333,41 @@ async fn statements(client: &Client, names: &[Name], live: &mut Live) -> Result<
             0.0
         });
     }
+    if let Some(rows) = asked(client, include_str!("../../sql/evidence/unseen.sql"), &[&bare]).await?
+        && let Some(row) = rows.first()
+    {
+        let (hidden, long): (i64, i64) = (row.get("hidden"), row.get("long"));
+        if hidden > 0 {
+            live.unseen.push(format!(
+                "{hidden} statements of other roles, whose text this role may not see: `grant pg_read_all_stats` to it"
+            ));
+        }
+        if long > 0 {
+            live.unseen.push(format!(
+                "{long} statements that name it and are too long to be read"
+            ));
+        }
+    }
+    live.between = between;
+    sessions(client, &bare, live).await
+}
+
+/// Sessions that name the tables in what they run, or ran last; of two moments, since the first.
+async fn sessions(client: &Client, names: &[String], live: &mut Live) -> Result<()> {
+    let since_s = live.between.as_ref().map_or(0.0, |between| between.since_s);
+    for row in client
+        .query(include_str!("../../sql/evidence/sessions.sql"), &[&names])
+        .await?
+    {
+        if row.get::<_, bool>("is_active") || row.get::<_, f64>("begun_s") >= since_s {
+            let text: String = row.get("query");
+            live.sessions.push(SessionUse {
+                application: row.get("application"),
+                role: row.get("role"),
+                accesses: parse::accesses(&text),
+            });
+        }
+    }
     Ok(())
 }
 
@@ -246,7 +380,9 @@ async fn probe(client: &Client, pages: i64, oid: u32) -> Result<Option<f64>> {
     #[expect(clippy::cast_precision_loss, reason = "a share")]
     let share = (100.0 * PROBE_PAGES as f64 / pages as f64).clamp(0.000_1, 100.0);
     // The name is the server's own rendering of an oid: quoted where it has to be.
-    let sql = format!("select pg_catalog.count(*) from only {table} tablesample system ({share:.6})");
+    let sql = format!(
+        "/* corridor */ select pg_catalog.count(*) from only {table} tablesample system ({share:.6})"
+    );
     client.batch_execute("savepoint probe").await?;
     let begun = Instant::now();
     if let Err(error) = client.simple_query(&sql).await {

@@ -14,13 +14,19 @@ struct Allow {
     /// The statement that it is about; all, when none.
     statement: Option<Span>,
     is_file: bool,
-    has_reason: bool,
+    reason: String,
     is_used: bool,
 }
 
-/// Whether a rule may be allowed at a statement: asked by the policy of hot tables too.
+impl Allow {
+    fn has_reason(&self) -> bool {
+        self.reason.chars().count() >= 3
+    }
+}
+
+/// Takes out what is allowed. Beside a finding stands what a reason must have in it to count, where a policy says so.
 pub(super) fn sift(
-    findings: Vec<Finding>,
+    findings: Vec<(Finding, Option<String>)>,
     source: &Source<'_>,
     script: &Script,
     settings: &Settings,
@@ -31,23 +37,31 @@ pub(super) fn sift(
         .filter_map(|comment| read(&comment.text, &comment.span, source.text, script))
         .collect();
     let mut kept: Vec<Finding> = Vec::new();
-    for finding in findings {
+    for (mut finding, acknowledgement) in findings {
         let allow = allows.iter_mut().find(|allow| {
             let is_here = allow.is_file
                 || allow
                     .statement
                     .as_ref()
                     .is_some_and(|span| span.start <= finding.span.start && finding.span.start <= span.end);
-            allow.has_reason && is_here && allow.codes.iter().any(|code| is(code, finding.rule))
+            allow.has_reason() && is_here && allow.codes.iter().any(|code| is(code, finding.rule))
         });
         match allow {
-            Some(allow) => allow.is_used = true,
+            Some(allow) => {
+                allow.is_used = true;
+                if let Some(text) = acknowledgement.filter(|text| !allow.reason.contains(text)) {
+                    finding.what.push_str(&format!(
+                        "; the reason of the allowance here lacks {text:?}, without which it does not count"
+                    ));
+                    kept.push(finding);
+                }
+            }
             None => kept.push(finding),
         }
     }
     if !is_off(&unused_allow::RULE, settings) {
         for allow in allows.iter().filter(|allow| !allow.is_used) {
-            let what = if allow.has_reason {
+            let what = if allow.has_reason() {
                 format!("nothing here needs the allowance of {}", allow.codes.join(", "))
             } else {
                 "an allowance without a reason does not count: write `because …`".to_owned()
@@ -101,7 +115,7 @@ fn read(text: &str, span: &Span, file: &str, script: &Script) -> Option<Allow> {
         codes,
         statement: about.map(|statement| statement.span.clone()),
         is_file,
-        has_reason: reason.trim().chars().count() >= 3,
+        reason: reason.trim().to_owned(),
         is_used: false,
     })
 }

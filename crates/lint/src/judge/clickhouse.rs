@@ -5,13 +5,16 @@ use crate::clickhouse::{Topology, lint};
 use crate::finding::{Class, Finding};
 use crate::parse;
 use crate::rules::not_evaluated;
+use crate::threads;
 
 /// Judges each file by itself.
 pub fn judge_clickhouse(sources: &[Source<'_>], settings: &Settings, topology: &Topology) -> Vec<Finding> {
-    sources
-        .iter()
-        .flat_map(|source| judge_one(source, settings, topology))
-        .collect()
+    threads::share(sources.len(), threads::processors(), |part| {
+        sources[part]
+            .iter()
+            .flat_map(|source| judge_one(source, settings, topology))
+            .collect()
+    })
 }
 
 fn judge_one(source: &Source<'_>, settings: &Settings, topology: &Topology) -> Vec<Finding> {
@@ -46,7 +49,8 @@ fn judge_one(source: &Source<'_>, settings: &Settings, topology: &Topology) -> V
         }));
     }
     // The other parser reads none of the statements; where they stand, and the comments, it knows.
-    let script = parse::read(source.text);
+    let script = parse::outline(source.text);
+    let findings = findings.into_iter().map(|finding| (finding, None)).collect();
     allow::sift(findings, source, &script, settings)
 }
 

@@ -48,6 +48,10 @@ impl<'a> Node<'a> {
         self.text[node.local().end..self.local().end].trim().to_owned()
     }
 
+    pub(super) fn parent(&self) -> Option<Node<'a>> {
+        self.syntax.parent().map(|parent| self.of(parent))
+    }
+
     pub(super) fn children(&self) -> impl Iterator<Item = Node<'a>> + '_ {
         self.syntax.children().map(|child| self.of(child))
     }

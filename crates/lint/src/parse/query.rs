@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use squawk_syntax::{SourceFile, SyntaxKind as S};
 
 use super::node::Node;
-use crate::ir::Name;
+use crate::ir::{Name, Span};
 
 /// What a query does with one relation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub struct Access {
 
 /// Reads a query. Nothing, where it cannot be read.
 pub fn accesses(text: &str) -> Vec<Access> {
-    super::on_deep_stack(|| {
+    crate::threads::on_deep_stack(|| {
         let (pieces, _) = crate::script::cut(text);
         pieces
             .iter()
@@ -43,6 +43,9 @@ fn of_one(text: &str) -> Vec<Access> {
         text,
         offset: 0,
     };
+    let with = With::all(&root);
+    // What queries in `with` are called here: their columns are of the tables that these read.
+    let mut called: Vec<String> = Vec::new();
     let mut found: Vec<Access> = Vec::new();
     let mut names: BTreeMap<String, usize> = BTreeMap::new();
     let mut meet = |found: &mut Vec<Access>, table: Name, alias: Option<String>, is_write: bool| {
@@ -74,8 +77,13 @@ fn of_one(text: &str) -> Vec<Access> {
                 let table = node
                     .child(S::RELATION_NAME_REF)
                     .or_else(|| node.find(S::RELATION_NAME_REF));
-                if let Some(table) = table {
-                    meet(&mut found, table.name(), alias, false);
+                let Some(table) = table else { continue };
+                let (name, at) = (table.name(), table.span().start);
+                if name.schema.is_none() && with.iter().any(|with| with.is_meant(&name.name, at)) {
+                    called.push(name.name);
+                    called.extend(alias);
+                } else {
+                    meet(&mut found, name, alias, false);
                 }
             }
             S::INSERT => {
@@ -111,7 +119,7 @@ fn of_one(text: &str) -> Vec<Access> {
             _ => {}
         }
     }
-    let only = (found.len() == 1).then_some(0);
+    let only = (found.len() == 1 && called.is_empty()).then_some(0);
     for node in root.descendants() {
         match node.kind() {
             S::FIELD_EXPR => {
@@ -139,6 +147,10 @@ fn of_one(text: &str) -> Vec<Access> {
                 if let Some(&at) = names.get(&table_name) {
                     found[at].columns.push(column.name().name);
                 }
+                if called.contains(&table_name) {
+                    let perhaps = |access: &mut Access| access.perhaps.push(column.name().name);
+                    found.iter_mut().for_each(perhaps);
+                }
             }
             S::NAME_REF => {
                 let parent = node.syntax.parent().map(|parent| parent.kind());
@@ -164,6 +176,38 @@ fn of_one(text: &str) -> Vec<Access> {
         }
     }
     found
+}
+
+/// A query in `with`, and where its name stands for it: in the statement, save in itself and what stands before it there, unless it
+/// is recursive. There the name is a table's.
+struct With {
+    name: String,
+    statement: Span,
+    hidden: Span,
+}
+
+impl With {
+    fn all(root: &Node<'_>) -> Vec<With> {
+        let mut all = Vec::new();
+        for clause in root.descendants().filter(|node| node.kind() == S::WITH_CLAUSE) {
+            let Some(statement) = clause.parent() else {
+                continue;
+            };
+            let (from, is_recursive) = (clause.span().start, clause.has(S::RECURSIVE_KW));
+            for query in clause.all(S::WITH_TABLE) {
+                all.push(With {
+                    name: query.name_of(S::CTE_NAME).name,
+                    statement: statement.span(),
+                    hidden: from..if is_recursive { from } else { query.span().end },
+                });
+            }
+        }
+        all
+    }
+
+    fn is_meant(&self, name: &str, at: usize) -> bool {
+        self.name == name && self.statement.contains(&at) && !self.hidden.contains(&at)
+    }
 }
 
 #[cfg(test)]
@@ -202,5 +246,41 @@ mod tests {
             ["a", "b", "c"]
         );
         assert!(accesses("not a query at all (").is_empty());
+    }
+
+    #[test]
+    fn a_query_in_with_is_no_table_save_where_its_name_is_one() {
+        let tables = |text: &str| -> Vec<String> {
+            accesses(text)
+                .into_iter()
+                .map(|access| access.table.name)
+                .collect()
+        };
+        assert_eq!(tables("with x as (select a from t) select b from x"), ["t"]);
+        assert_eq!(tables("with t as (select a from t) select b from t"), ["t"]);
+        assert_eq!(
+            tables("with x as (select a from y), y as (select 1) select b from x, y"),
+            ["y"]
+        );
+        assert_eq!(
+            tables("with recursive x as (select a from t union select b from x) select c from x"),
+            ["t"]
+        );
+        assert_eq!(
+            tables("select (with x as (select a from t) select b from x) from x"),
+            ["x", "t"]
+        );
+        assert_eq!(tables("with x as (select 1) select a from s.x"), ["x"]);
+        assert_eq!(
+            tables("with w as (with x as (select a from t) select b from x) select c from x"),
+            ["t", "x"]
+        );
+        assert_eq!(
+            tables("with gone as (delete from t returning a) insert into u select a from gone"),
+            ["u", "t"]
+        );
+        // Its columns may be the table's.
+        let through = one("with x as (select * from t) select y.b, c from x y", "t");
+        assert_eq!(through.perhaps, ["b", "c"]);
     }
 }

@@ -23,7 +23,8 @@ pub(super) fn check(look: &Look<'_>, out: &mut Vec<Hit>) {
         if let Some(live) = look.live.filter(|live| live.has_statements) {
             match live.inserts_without(&effect.table, column).first() {
                 Some(query) => hit.what.push_str(&format!("; this one does, {} times so far: {}", query.calls, super::shortened(&query.text))),
-                None => hit.severity = Some(Severity::Notice),
+                None if live.doubts().next().is_none() => hit.severity = Some(Severity::Notice),
+                None => hit.unknown.extend(live.doubts().cloned()),
             }
         }
         out.push(hit);

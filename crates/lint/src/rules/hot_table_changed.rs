@@ -1,7 +1,7 @@
 //! A table of the policy is changed without a word in writing.
 
 use crate::facts::Mode;
-use crate::ir::{Name};
+use crate::ir::Name;
 use crate::judge::{Hit, Look};
 
 rule! {
@@ -15,12 +15,21 @@ pub(super) fn check(look: &Look<'_>, out: &mut Vec<Hit>) {
     let mut seen: Vec<&Name> = Vec::new();
     for (table, mode) in look.locks() {
         let Some(hot) = look.settings.hot_tables.iter().find(|hot| hot.is(table)).filter(|_| *mode >= Mode::ShareUpdateExclusive) else { continue };
-        if seen.contains(&hot) {
+        if seen.contains(&table) {
             continue;
         }
-        seen.push(hot);
-        let mut hit = look.hit_whole(format!("{table} is in the policy of hot tables, and this takes a lock ({mode}) on it"), "`-- corridor: allow LNT-055 because …`.");
+        seen.push(table);
+        let mut what = format!("{table} is in the policy of hot tables, and this takes a lock ({mode}) on it");
+        if !hot.reason.is_empty() {
+            what.push_str(&format!("; why it is there: {}", hot.reason));
+        }
+        let way = match hot.owner.as_str() {
+            "" => format!("{}.", hot.example()),
+            owner => format!("Agree with its owner, {owner}, and write it down: {}.", hot.example()),
+        };
+        let mut hit = look.hit_whole(what, way);
         hit.table = table.clone();
+        hit.acknowledgement = hot.acknowledgement.clone();
         out.push(hit);
     }
 }

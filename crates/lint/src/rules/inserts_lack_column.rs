@@ -38,7 +38,8 @@ pub(super) fn check(look: &Look<'_>, out: &mut Vec<Hit>) {
                     hit.severity = Some(Severity::Error);
                     hit.what.push_str(&format!("; this one does, {} times so far: {}", query.calls, super::shortened(&query.text)));
                 }
-                None => hit.severity = Some(Severity::Notice),
+                None if live.doubts().next().is_none() => hit.severity = Some(Severity::Notice),
+                None => hit.unknown.extend(live.doubts().cloned()),
             }
         } else if facts.is_none() {
             hit.unknown.push(format!("whether {column} has a default, and whether inserts leave it out"));

@@ -1,8 +1,8 @@
 //! Cases of rules: SQL that a rule must fire on, and SQL that it must let pass.
 
 use crate::finding::Rule;
-use crate::ir::Name;
 use crate::judge::{Settings, Source, judge};
+use crate::policy::Hot;
 use crate::world::World;
 
 fn findings(rule: &Rule, sql: &str) -> Vec<String> {
@@ -11,14 +11,9 @@ fn findings(rule: &Rule, sql: &str) -> Vec<String> {
         Some(rest) => rest.split_once(' ').unwrap(),
         None => ("case.sql", sql),
     };
-    let hot = Name {
-        schema: None,
-        name: "hot".to_owned(),
-        span: 0..0,
-    };
     let settings = Settings {
         hygiene: true,
-        hot_tables: vec![hot],
+        hot_tables: vec![Hot::named("hot")],
         ..Settings::default()
     };
     let found = judge(

@@ -8,3 +8,4 @@ mod measure;
 mod rehearsal;
 mod rivals;
 mod torn;
+mod usage;
