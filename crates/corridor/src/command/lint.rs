@@ -311,12 +311,13 @@ async fn snapshot(context: &Context, path: &Path) -> Result<u8> {
         .open(path)
         .map_err(failed)?;
     file.write_all(moment.render().as_bytes()).map_err(failed)?;
-    context.output.note(&format!(
+    let text = format!(
         "{}: the counters of {} statements at {}",
         path.display(),
         moment.entries.len(),
         moment.taken_at
-    ));
+    );
+    context.output.note(&hang("", &text));
     Ok(DONE)
 }
 
