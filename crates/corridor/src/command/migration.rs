@@ -190,7 +190,7 @@ async fn plan(context: &Context, args: &MigrationStart) -> Result<u8> {
     let mut faults = readiness::obstacles(&mut session, definition, &standings, app_version.as_ref()).await?;
     let mover = TableMover::of(context)?;
     let mut foreseen = Vec::new();
-    for one in readiness::foreseen(&mover, name.as_str(), definition).await? {
+    for one in readiness::foreseen(&mut session, Some(&mover), name.as_str(), definition).await? {
         match one.is_certain {
             true => faults.push(one.fault),
             false => foreseen.push(one.fault),

@@ -330,8 +330,10 @@ pub(crate) fn next_commands_of(kind: &str, name: &Name, verbs: &[Verb]) -> Vec<(
     all.into_iter()
         .map(|(command, why)| {
             let verb = command.split(' ').nth(1).unwrap_or_default();
+            if verb == "resume" && verbs.contains(&Verb::Start) {
+                return (format!("corridor migration start {name}"), "begin");
+            }
             let why = match verb {
-                "resume" if verbs.contains(&Verb::Start) => "begin",
                 "stop" => "end; what is done stays",
                 "rollback" => "take back what is done, the newest first",
                 "finish" => "keep it; no way back",

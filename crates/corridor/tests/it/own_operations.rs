@@ -1,6 +1,7 @@
 //! Single kinds of operations of a person's own migrations: waits, columns that are never null, lists.
 
 use corridor_testbed::{Cluster, Servers};
+use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::desk::Desk;
 use crate::driver::{corridor_on, end};
@@ -316,4 +317,166 @@ async fn a_statement_for_each_value_is_led_by_its_where() {
     // Each value has 100 rows; along the whole key it would be 500 for each.
     let batches = desk.figure("select max(batches) from corridor.item").await;
     assert!(batches <= 3, "{batches} batches for 100 rows");
+}
+
+/// What has the wanted name and is something else is refused; what is the same, however it is written, is taken as it is.
+#[tokio::test]
+async fn a_name_that_is_taken_by_something_else_is_refused() {
+    let tables = format!(
+        "{PEOPLE}; create table teams (id int primary key); insert into teams select generate_series(1, 5);
+         alter table people add constraint taken check (id > 0);
+         alter table people add constraint team_fk foreign key (team_id) references teams;
+         create index by_id on people (id);
+         create unique index by_name on people (lower(name)) where id > 5"
+    );
+    let desk = Desk::new("own_taken", &tables).await;
+    let index = |name: &str, definition: &str, unique: &str| {
+        format!(
+            "[[operations]]\nkind = \"index\"\nname = \"it\"\ntable = \"people\"\nindex = \"{name}\"\ndefinition = \"{definition}\"\n{unique}\n"
+        )
+    };
+    let constraint = |name: &str, definition: &str| {
+        format!(
+            "[[operations]]\nkind = \"constraint\"\nname = \"it\"\ntable = \"people\"\nconstraint = \"{name}\"\ndefinition = \"{definition}\"\n"
+        )
+    };
+    let mut at = 0;
+    for (text, fault) in [
+        (index("by_id", "(id)", "unique = true"), Some("MIG-145")),
+        (index("by_id", "(name)", ""), Some("MIG-145")),
+        (index("by_id", "(id) where id > 5", ""), Some("MIG-145")),
+        (index("by_id", "using btree ( ID )", ""), None),
+        (
+            index("by_name", "(LOWER(name)) where (id > 5)", "unique = true"),
+            None,
+        ),
+        (constraint("taken", "check (team_id > 100)"), Some("MIG-155")),
+        (constraint("taken", "CHECK ( id>0 )"), None),
+        (
+            constraint(
+                "team_fk",
+                "foreign key (team_id) references teams (id) on delete cascade",
+            ),
+            Some("MIG-155"),
+        ),
+        (
+            constraint("team_fk", "foreign key (team_id) references teams (id)"),
+            None,
+        ),
+    ] {
+        at += 1;
+        let name = format!("{at:04}_m");
+        desk.add(&name, &text).await;
+        let run = desk.run(&["migration", "start", &name]).await;
+        match fault {
+            Some(code) => drop(run.expect_code(4).expect_fault(code)),
+            None => drop(run.expect_code(0)),
+        }
+    }
+    // What was there before is not taken away by a rollback.
+    let left = "select count(*) from pg_class where relname in ('by_id', 'by_name')";
+    assert_eq!(desk.figure(left).await, 2);
+}
+
+/// A build that somebody else has begun is waited for, and then is what was wanted.
+#[tokio::test]
+async fn a_build_of_somebody_else_is_waited_for() {
+    let desk = Desk::new("own_other_build", PEOPLE).await;
+    let holder = corridor_testbed::cluster::connect(&desk.database.url)
+        .await
+        .unwrap();
+    holder
+        .batch_execute("begin; lock table people in row exclusive mode; select txid_current()")
+        .await
+        .unwrap();
+    let builder = corridor_testbed::cluster::connect(&desk.database.url)
+        .await
+        .unwrap();
+    let built = tokio::spawn(async move {
+        builder
+            .batch_execute("create index concurrently people_by_name on people (name)")
+            .await
+    });
+    desk.until("select exists (select from pg_index where indexrelid = to_regclass('people_by_name') and not indisvalid)")
+        .await;
+    desk.add(
+        "0001_m",
+        "[[operations]]\nkind = \"index\"\nname = \"it\"\ntable = \"people\"\nindex = \"people_by_name\"\ndefinition = \"(name)\"\n",
+    )
+    .await;
+    let mut worker = corridor_on(&desk.database, &["migration", "start", "0001_m"]).start();
+    let mut said = BufReader::new(worker.stderr.take().unwrap()).lines();
+    while !said
+        .next_line()
+        .await
+        .unwrap()
+        .unwrap()
+        .contains("waiting for a build")
+    {}
+    holder.batch_execute("commit").await.unwrap();
+    while said.next_line().await.unwrap().is_some() {}
+    assert!(worker.wait().await.unwrap().success());
+    built.await.unwrap().unwrap();
+    assert_eq!(desk.figure("select count(*) from corridor.attempt").await, 0);
+}
+
+/// What a dead worker has begun is not shown as under way for ever.
+#[tokio::test]
+async fn the_tries_of_a_dead_worker_are_closed() {
+    let desk = Desk::new("own_dead_tries", PEOPLE).await;
+    let waits =
+        "do $$ begin while not exists (select from gate) loop perform pg_sleep(0.1); end loop; end $$";
+    let text = format!(
+        "[[operations]]\nkind = \"sql\"\nname = \"long\"\nstatement = \"{waits}\"\nrollback = \"\"\n\
+         [[operations]]\nkind = \"sql\"\nname = \"alone\"\nno_transaction = true\nstatement = \"{waits}\"\nrollback = \"\"\n\
+         done_when = \"select exists (select from gate)\"\n"
+    );
+    desk.add("0001_m", &text).await;
+    let mut worker = corridor_on(&desk.database, &["migration", "start", "0001_m"]).start();
+    desk.until(
+        "select exists (select from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep')",
+    )
+    .await;
+    worker.start_kill().unwrap();
+    worker.wait().await.unwrap();
+    desk.client
+        .batch_execute("insert into gate default values")
+        .await
+        .unwrap();
+    desk.run(&["resume", "0001_m"]).await.expect_code(0);
+    let open = "select count(*) from corridor.attempt where outcome is null";
+    assert_eq!(desk.figure(open).await, 0);
+    assert!(
+        desk.figure("select count(*) from corridor.attempt where outcome = 'lost'")
+            .await
+            >= 1
+    );
+}
+
+/// A table that is not there, or that has no key, is found before anything begins.
+#[tokio::test]
+async fn what_a_backfill_needs_is_looked_at_before() {
+    let desk = Desk::new(
+        "own_backfill_needs",
+        &format!("{PEOPLE}; create table bare (n int)"),
+    )
+    .await;
+    for (name, table) in [("0001_m", "nothere"), ("0002_m", "bare")] {
+        let text = format!(
+            "[[operations]]\nkind = \"backfill\"\nname = \"fill\"\ntable = \"{table}\"\nset = {{ n = \"1\" }}\nrollback = \"\"\n"
+        );
+        desk.add(name, &text).await;
+        for verb in ["plan", "start"] {
+            let run = desk.run(&["migration", verb, name]).await;
+            assert!(
+                [1, 4].contains(&run.code),
+                "{verb} {table}: {}{}",
+                run.stdout,
+                run.stderr
+            );
+            let told = format!("{}{}", run.stdout, run.stderr);
+            assert!(told.contains("backfill fill"), "{told}");
+        }
+        assert_eq!(desk.state(name).await, "planned");
+    }
 }

@@ -63,6 +63,9 @@ impl Place<'_> {
         };
         let tx = session.begin(Isolation::ReadCommitted).await?;
         self.lease.fence().hold(&tx).await?;
+        if backend_pid.is_some() {
+            self.give_up(&tx).await?;
+        }
         let row = tx
             .query_one(
                 include_str!("../../sql/data/begin_attempt.sql"),
@@ -84,15 +87,17 @@ impl Place<'_> {
         Ok((row.get("number"), row.get("tag")))
     }
 
-    /// Closes the tries whose end nobody told, of an operation that has a ledger of its own.
-    pub(super) async fn give_up(&self, session: &mut Session) -> Result<()> {
-        let doing = || format!("closing the tries of {}", self.operation);
+    /// Closes the tries whose end nobody told, once it does not matter any more: another one begins that is kept apart from them,
+    /// or the operation is over.
+    pub(super) async fn give_up(&self, tx: &Transaction<'_>) -> Result<()> {
         let id = self.lease.fence().migration_id;
-        let tx = session.begin(Isolation::ReadCommitted).await?;
-        self.lease.fence().hold(&tx).await?;
-        let sql = include_str!("../../sql/data/give_up.sql");
-        tx.execute(sql, &[&id, &self.operation]).await.doing(doing)?;
-        tx.commit().await.doing(doing)
+        tx.execute(
+            include_str!("../../sql/data/give_up.sql"),
+            &[&id, &self.operation],
+        )
+        .await
+        .doing(|| format!("closing the tries of {}", self.operation))?;
+        Ok(())
     }
 
     /// Says how the try ended, in the caller's transaction.

@@ -95,8 +95,9 @@ codes! {
     BUSY_INDEX "MIG-145" Never Refused
         "there is another index of this name"
         "Give the index of the migration another name, or drop the one that is there."
-        "An index of the name that the migration builds is there already, valid and on another table or with another definition. \
-         Nothing was changed."
+        "An index of the name that the migration builds is there already, on another table or with another definition: other \
+         columns, another condition, unique or not. Nothing was changed. One of the same definition is taken as it is when it is \
+         valid; one that a build left over is dropped and built again, once nobody builds it any more."
     ANSWER_IS_NO_BOOLEAN "MIG-146" Never Usage
         "the answer of a query is not one boolean"
         "Write a query that answers with one row of one boolean column."
@@ -131,8 +132,9 @@ codes! {
     BUSY_CONSTRAINT "MIG-155" Never Refused
         "there is another constraint of this name"
         "Give the constraint of the migration another name, or drop the one that is there."
-        "A constraint of the name that the migration uses is on the table already, and it is not the check that a column is not \
-         null. Nothing was changed."
+        "A constraint of the name that the migration uses is on the table already, and it is another one: another kind, another \
+         expression, other columns. The server writes both down, and the words are compared; where it cannot (foreign keys), the \
+         words of the file are. Nothing was changed."
     TIMED_OUT "MIG-156" Never NotFinished
         "a statement ran longer than its timeout"
         "`corridor resume NAME` tries again; give `timeout` more time in a new file, or make the statement smaller."

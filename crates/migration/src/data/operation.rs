@@ -6,6 +6,7 @@ mod constraint;
 mod http;
 mod index;
 mod key;
+mod likeness;
 mod moving;
 mod not_null;
 mod question;
@@ -13,6 +14,7 @@ mod sql;
 mod survivor;
 mod trace;
 
+pub(super) use backfill::look_ahead;
 pub(super) use moving::name_of;
 pub(super) use question::not_passed;
 
@@ -20,6 +22,7 @@ use std::time::Duration;
 
 use corridor_pg::{Fault, FaultContext, Isolation, Result, Session};
 use serde_json::{Value, json};
+use tokio_postgres::Transaction;
 
 use super::Mover;
 use super::attempt::{End, Place};
@@ -116,6 +119,7 @@ impl Hands<'_> {
             operation: operation.to_owned(),
         };
         store::apply(&tx, &deck.lease, &event).await?;
+        close_tries(&tx, deck, operation).await?;
         corridor_pg::failpoint::step("operation-done", tx.commit())
             .await
             .doing(|| format!("saying that {operation} is done"))?;
@@ -128,6 +132,7 @@ impl Hands<'_> {
         let session = self.session().await?;
         let tx = session.begin(Isolation::ReadCommitted).await?;
         store::undo_operation(&tx, &deck.lease, operation).await?;
+        close_tries(&tx, deck, operation).await?;
         corridor_pg::failpoint::step("operation-undone", tx.commit())
             .await
             .doing(|| format!("saying that {operation} is taken back"))?;
@@ -184,6 +189,16 @@ impl Hands<'_> {
         place.end_alone(session, number, end, &detail).await?;
         result
     }
+}
+
+/// What a worker that is gone has left open.
+async fn close_tries(tx: &Transaction<'_>, deck: &Deck, operation: &str) -> Result<()> {
+    let place = Place {
+        lease: &deck.lease,
+        operation,
+        is_rollback: false,
+    };
+    place.give_up(tx).await
 }
 
 /// The connection went away: what was sent may have been done.

@@ -1,13 +1,13 @@
 //! What is asked before a migration begins: what it depends on, what the server must have, prechecks, and whether it is needed
 //! here at all.
 
-use corridor_pg::{Fault, FaultContext, Result, Session};
+use corridor_pg::{Fault, FaultContext, Result, Retry, Session};
 use semver::{Version, VersionReq};
 use serde::Serialize;
 
 use super::Mover;
 use super::fault::{CHECK_FAILED, NOT_READY, OUT_OF_RANGE, REQUIREMENT_UNMET, UNHEALTHY};
-use super::operation::{name_of, not_passed};
+use super::operation::{look_ahead, name_of, not_passed};
 pub use super::question::Answer;
 use super::question::ask;
 use super::shelf::Standing;
@@ -78,7 +78,7 @@ pub async fn obstacles(
     Ok(faults)
 }
 
-/// What a move among the operations would be refused for, as the database is now.
+/// What an operation would be refused for, as the database is now.
 #[derive(Debug)]
 pub struct Foreseen {
     /// Why.
@@ -87,18 +87,30 @@ pub struct Foreseen {
     pub is_certain: bool,
 }
 
-/// Looks at each move of the migration `name`, in their order.
-pub async fn foreseen(mover: &dyn Mover, name: &str, definition: &Definition) -> Result<Vec<Foreseen>> {
+/// Looks at each move and backfill of the migration `name`, in their order.
+pub async fn foreseen(
+    session: &mut Session,
+    mover: Option<&dyn Mover>,
+    name: &str,
+    definition: &Definition,
+) -> Result<Vec<Foreseen>> {
     let mut found = Vec::new();
     let mut is_certain = true;
     for operation in &definition.operations {
-        if let Operation::Move(wanted) = operation {
-            let own = name_of(name, operation.name());
-            if let Some(fault) = mover.obstacle(&own, wanted).await? {
-                let words = format!("{} {}: {}", operation.kind(), operation.name(), fault.detail());
-                let fault = Fault::new(fault.code(), words);
-                found.push(Foreseen { fault, is_certain });
+        let fault = match (operation, mover) {
+            (Operation::Move(wanted), Some(mover)) => {
+                mover.obstacle(&name_of(name, operation.name()), wanted).await?
             }
+            (Operation::Backfill(wanted), _) => match look_ahead(session, wanted).await {
+                Err(fault) if fault.code().retry != Retry::Never => return Err(fault),
+                looked => looked.err(),
+            },
+            _ => None,
+        };
+        if let Some(fault) = fault {
+            let words = format!("{} {}: {}", operation.kind(), operation.name(), fault.detail());
+            let fault = Fault::new(fault.code(), words);
+            found.push(Foreseen { fault, is_certain });
         }
         // These leave tables, keys and grants as they are.
         is_certain &= matches!(

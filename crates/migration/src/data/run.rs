@@ -327,11 +327,9 @@ async fn start(
     if let Some(first) = obstacles.into_iter().next() {
         return Err(first);
     }
-    if let Some(mover) = call.mover {
-        let foreseen = foreseen(mover, call.name.as_str(), &definition).await?;
-        if let Some(first) = foreseen.into_iter().find(|one| one.is_certain) {
-            return Err(first.fault);
-        }
+    let foreseen = foreseen(session, call.mover, call.name.as_str(), &definition).await?;
+    if let Some(first) = foreseen.into_iter().find(|one| one.is_certain) {
+        return Err(first.fault);
     }
     let tx = session.begin(Isolation::ReadCommitted).await?;
     lease.fence().hold(&tx).await?;

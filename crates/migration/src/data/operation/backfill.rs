@@ -13,7 +13,6 @@ use super::Hands;
 use super::key::Key;
 use super::trace::Trace;
 use crate::data::News;
-use crate::data::attempt::Place;
 use crate::data::deck::{Deck, Halt, Step};
 use crate::data::fault::BATCH_FAILED;
 use crate::data::ledger::{self, Frozen, Item, Total};
@@ -67,15 +66,12 @@ pub(super) async fn carry_out(hands: &mut Hands<'_>, backfill: &Backfill) -> Ste
     }
 }
 
-/// Takes back what the file says; a try that nobody told the end of is not waited for, its ledger tells.
+/// What it would be refused for as the database is: a table that is not there, or that has no key.
+pub(in crate::data) async fn look_ahead(session: &mut Session, backfill: &Backfill) -> Result<()> {
+    Key::read(session, &backfill.table).await.map(drop)
+}
+
 pub(super) async fn take_back(hands: &mut Hands<'_>, backfill: &Backfill) -> Step<()> {
-    let place = Place {
-        lease: &hands.deck.lease,
-        operation: hands.operation,
-        is_rollback: false,
-    };
-    let session = hands.session().await?;
-    place.give_up(session).await?;
     super::sql::take_back(hands, backfill.rollback.as_deref(), None).await
 }
 

@@ -6,18 +6,27 @@ use corridor_pg::ident::parse_name;
 use corridor_pg::{Fault, FaultContext, Ident, QualifiedName, Result, Session};
 use serde_json::json;
 
-use super::Hands;
 use super::sql::{Limits, run_alone, wait_for_others};
+use super::{Hands, likeness};
 use crate::data::deck::Step;
 use crate::data::fault::BUSY_INDEX;
 use crate::definition::Index;
+
+/// Between two looks whether somebody's build has come to its end.
+const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// What there is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Found {
     Nothing,
     /// Left over by a build that did not come to its end.
-    Invalid(QualifiedName),
+    Invalid {
+        name: QualifiedName,
+        is_of_the_table: bool,
+        definition: String,
+    },
+    /// Somebody builds it now.
+    Building,
     Valid {
         is_of_the_table: bool,
         definition: String,
@@ -26,21 +35,26 @@ enum Found {
 
 pub(super) async fn carry_out(hands: &mut Hands<'_>, index: &Index) -> Step<()> {
     let before = wait_for_others(hands, false).await?;
-    match look(hands.session().await?, index).await? {
+    match settled(hands, index).await? {
         Found::Valid {
-            is_of_the_table: true,
-            ..
-        } => return hands.done().await,
-        Found::Valid { definition, .. } => {
-            return Err(Fault::new(&BUSY_INDEX, definition).into());
+            is_of_the_table,
+            definition,
+        } => {
+            refuse_another(hands, index, is_of_the_table, definition).await?;
+            return hands.done().await;
         }
-        Found::Invalid(name) => {
+        Found::Invalid {
+            name,
+            is_of_the_table,
+            definition,
+        } => {
+            refuse_another(hands, index, is_of_the_table, definition).await?;
             hands
                 .deck
                 .step(format!("{}: dropping what a build left over", index.name));
             drop_it(hands, &name, false).await?;
         }
-        Found::Nothing => {}
+        Found::Nothing | Found::Building => {}
     }
     if before.is_none() {
         // What was there before is not ours to drop when this is taken back.
@@ -73,6 +87,49 @@ pub(super) async fn take_back(hands: &mut Hands<'_>, index: &Index) -> Step<()> 
         }
     }
     hands.undone().await
+}
+
+/// What there is, once nobody builds it any more.
+async fn settled(hands: &mut Hands<'_>, index: &Index) -> Step<Found> {
+    let mut has_said = false;
+    loop {
+        match look(hands.session().await?, index).await? {
+            Found::Building => {}
+            found => return Ok(found),
+        }
+        if !has_said {
+            has_said = true;
+            hands
+                .deck
+                .step(format!("{}: waiting for a build of {}", index.name, index.index));
+        }
+        hands.deck.pause(LOOK_INTERVAL).await?;
+    }
+}
+
+/// What has the name must be what was wanted: on that table, with those columns, unique or not.
+async fn refuse_another(
+    hands: &mut Hands<'_>,
+    index: &Index,
+    is_of_the_table: bool,
+    definition: String,
+) -> Step<()> {
+    if is_of_the_table {
+        if hands.has_noted("is_ours").await? {
+            return Ok(());
+        }
+        let table = table_name(&index.table)?;
+        let session = hands.session().await?;
+        let found = likeness::index_tail(&definition);
+        let is_wanted = match likeness::of_index(session, &table, index.unique, &index.definition).await? {
+            Some(wanted) => wanted == found,
+            None => likeness::index_words(index.unique, &index.definition) == likeness::words(&found),
+        };
+        if is_wanted {
+            return Ok(());
+        }
+    }
+    Err(Fault::new(&BUSY_INDEX, definition).into())
 }
 
 /// No timeout for locks: a build waits for the transactions before it, and nobody who writes waits behind it.
@@ -133,16 +190,24 @@ async fn look(session: &mut Session, index: &Index) -> Result<Found> {
         .await
         .doing(doing)?;
     let Some(row) = row else { return Ok(Found::Nothing) };
+    let is_of_the_table = row.get("is_of_the_table");
+    let definition = row.get("definition");
     Ok(if row.get::<_, bool>("is_valid") {
         Found::Valid {
-            is_of_the_table: row.get("is_of_the_table"),
-            definition: row.get("definition"),
+            is_of_the_table,
+            definition,
         }
+    } else if row.get("is_being_built") {
+        Found::Building
     } else {
-        Found::Invalid(QualifiedName::new(
-            Ident::new(row.get::<_, String>("schema_name"))?,
-            Ident::new(index.index.as_str())?,
-        ))
+        Found::Invalid {
+            name: QualifiedName::new(
+                Ident::new(row.get::<_, String>("schema_name"))?,
+                Ident::new(index.index.as_str())?,
+            ),
+            is_of_the_table,
+            definition,
+        }
     })
 }
 

@@ -60,7 +60,6 @@ impl Trace {
         };
         let session = hands.session().await?;
         let backend_pid = session.backend_pid();
-        place.give_up(session).await?;
         let ids = self.query_ids.as_deref().unwrap_or_default();
         let (number, tag) = place.begin(session, Some(backend_pid), ids).await?;
         self.open = Some(Open {
