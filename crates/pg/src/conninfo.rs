@@ -13,6 +13,7 @@
 mod environment;
 mod keyword;
 mod passfile;
+mod program;
 mod resolve;
 mod service;
 #[cfg(test)]
@@ -26,6 +27,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 pub use environment::{Environment, FileText, ProcessEnvironment};
+pub use program::ForProgram;
 
 use crate::fault::Result;
 

@@ -12,6 +12,7 @@ use corridor_lint::rehearse::course::Course;
 use corridor_lint::rehearse::prediction::MEASURED;
 use corridor_lint::rehearse::{Played, dump, findings, statistics};
 use corridor_lint::world::World;
+use corridor_pg::conninfo::ForProgram;
 use corridor_pg::{ApplicationName, ConnectOptions, Fault, Ident, Result, Session};
 use corridor_testbed::{Cluster, ClusterOptions, Servers};
 use serde::Serialize;
@@ -250,11 +251,11 @@ impl Stage {
         if self.cluster.is_none() {
             command.arg("--no-tablespaces");
         }
-        match database {
-            // A connection string in `--dbname` wins over what stands before it, its database over none.
-            Some(database) => command.arg(format!("--dbname={}", self.connect_text(text, database))),
-            None => command.arg(format!("--dbname={text}")),
-        };
+        let given = ForProgram::new(text, database.map(Ident::as_str))?;
+        command.arg(format!("--dbname={}", given.text));
+        if let Some(password) = given.password {
+            command.env("PGPASSWORD", password);
+        }
         let output = command
             .stdin(Stdio::null())
             .kill_on_drop(true)
@@ -266,11 +267,6 @@ impl Stage {
             return Err(Fault::new(&NOT_DUMPED, words));
         }
         Ok(Some(String::from_utf8_lossy(&output.stdout).into_owned()))
-    }
-
-    /// The text of the connection, with another database in it.
-    fn connect_text(&self, text: &str, database: &Ident) -> String {
-        with_database(text, database.as_str())
     }
 
     fn no_pg_dump(&self) -> Fault {
@@ -374,49 +370,4 @@ async fn pg_dump(major: u32) -> Option<PathBuf> {
         }
     }
     None
-}
-
-/// A connection's text with another database: in a URL in its path, among keywords behind them, where the last one counts.
-fn with_database(text: &str, database: &str) -> String {
-    let is_url = text.starts_with("postgres://") || text.starts_with("postgresql://");
-    if is_url {
-        let (main, query) = text
-            .split_once('?')
-            .map_or((text, None), |(main, query)| (main, Some(query)));
-        let scheme = main.find("://").map_or(0, |at| at + 3);
-        let path = main[scheme..].find('/').map_or(main.len(), |at| scheme + at);
-        let kept: Vec<&str> = query
-            .into_iter()
-            .flat_map(|query| query.split('&'))
-            .filter(|part| !part.starts_with("dbname="))
-            .collect();
-        let query = if kept.is_empty() {
-            String::new()
-        } else {
-            format!("?{}", kept.join("&"))
-        };
-        return format!("{}/{database}{query}", &main[..path]);
-    }
-    match text.contains('=') {
-        true => format!("{text} dbname='{database}'"),
-        false => database.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::with_database;
-
-    #[test]
-    fn another_database_takes_the_place_of_the_first() {
-        for (text, expected) in [
-            ("postgres://a:b@h:1/x", "postgres://a:b@h:1/n"),
-            ("postgresql://h", "postgresql://h/n"),
-            ("postgres://h/x?host=/s&dbname=y", "postgres://h/n?host=/s"),
-            ("host=h dbname=x", "host=h dbname=x dbname='n'"),
-            ("x", "n"),
-        ] {
-            assert_eq!(with_database(text, "n"), expected, "{text}");
-        }
-    }
 }
