@@ -1,7 +1,8 @@
 //! *Home*: the database of the first cluster, where accounts, tokens, settings and the audit are.
 //!
 //! Who a request comes from is asked for each request, so one connection is shared by all of them (the driver sends questions
-//! one behind the other without waiting), and an answer is good for two seconds. A disabled account is out after that.
+//! one behind the other without waiting). For requests that only read an answer is good for two seconds: a disabled account
+//! reads for so long. What changes something is asked about each time.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,7 +21,7 @@ const ANSWER_MAX: Duration = Duration::from_secs(3);
 const OPEN_MAX: Duration = Duration::from_millis(2_500);
 /// For how long it is not tried again.
 const AWAY: Duration = Duration::from_secs(2);
-/// How long an answer is good.
+/// How long an answer is good for whoever only reads.
 const GOOD_FOR: Duration = Duration::from_secs(2);
 /// Answers that are remembered.
 const KNOWN_MAX: usize = 4_000;
@@ -30,6 +31,15 @@ const KNOWN_MAX: usize = 4_000;
 pub(crate) enum Proof {
     Cookie,
     Token,
+}
+
+/// What an answer is wanted for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// A moment old is good enough.
+    Read,
+    /// Whoever was shut out a moment ago changes nothing any more.
+    Change,
 }
 
 struct Known {
@@ -92,9 +102,14 @@ impl Home {
     }
 
     /// Whose cookie or token it is.
-    pub(crate) async fn who(&self, host: &dyn Host, proof: Proof, secret: &Secret) -> Result<Option<Viewer>> {
+    pub(crate) async fn who(
+        &self,
+        host: &dyn Host,
+        (proof, secret): (Proof, &Secret),
+        purpose: Purpose,
+    ) -> Result<Option<Viewer>> {
         let key = (proof, secret.digest());
-        {
+        if purpose == Purpose::Read {
             let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(known) = known.get(&key)
                 && known.at.elapsed() < GOOD_FOR
@@ -114,7 +129,7 @@ impl Home {
         if known.len() >= KNOWN_MAX {
             known.retain(|_, known| known.at.elapsed() < GOOD_FOR);
         }
-        if known.len() < KNOWN_MAX {
+        if known.len() < KNOWN_MAX || known.contains_key(&key) {
             let known_now = Known {
                 viewer: viewer.clone(),
                 at: Instant::now(),

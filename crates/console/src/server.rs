@@ -43,34 +43,43 @@ const EXHAUSTED_PAUSE: Duration = Duration::from_millis(500);
 pub struct Tls {
     cert: PathBuf,
     key: PathBuf,
-    config: RwLock<Arc<ServerConfig>>,
+    shown: RwLock<Shown>,
+}
+
+/// A chain, and what shows it.
+struct Shown {
+    chain: Vec<CertificateDer<'static>>,
+    config: Arc<ServerConfig>,
 }
 
 impl Tls {
     /// Reads both files. `CON-017`.
     pub fn load(cert: &Path, key: &Path) -> Result<Tls> {
-        let config = read(cert, key)?;
+        let shown = read(cert, key)?;
         Ok(Tls {
             cert: cert.to_owned(),
             key: key.to_owned(),
-            config: RwLock::new(config),
+            shown: RwLock::new(shown),
         })
     }
 
-    /// Reads them again, for connections from now on; what cannot be read changes nothing.
-    pub fn reload(&self) -> Result<()> {
-        let config = read(&self.cert, &self.key)?;
-        *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
-        Ok(())
+    /// Reads them again, for connections from now on; what cannot be read changes nothing. True when the certificate is another
+    /// one.
+    pub fn reload(&self) -> Result<bool> {
+        let read = read(&self.cert, &self.key)?;
+        let mut shown = self.shown.write().unwrap_or_else(PoisonError::into_inner);
+        let is_another = shown.chain != read.chain;
+        *shown = read;
+        Ok(is_another)
     }
 
     fn acceptor(&self) -> TlsAcceptor {
-        let config = self.config.read().unwrap_or_else(PoisonError::into_inner);
-        TlsAcceptor::from(Arc::clone(&config))
+        let shown = self.shown.read().unwrap_or_else(PoisonError::into_inner);
+        TlsAcceptor::from(Arc::clone(&shown.config))
     }
 }
 
-fn read(cert: &Path, key: &Path) -> Result<Arc<ServerConfig>> {
+fn read(cert: &Path, key: &Path) -> Result<Shown> {
     let bad = |path: &Path, why: String| Fault::new(&TLS_FILES, format!("{}: {why}", path.display()));
     let chain = CertificateDer::pem_file_iter(cert)
         .and_then(Iterator::collect::<std::result::Result<Vec<_>, _>>)
@@ -84,9 +93,12 @@ fn read(cert: &Path, key: &Path) -> Result<Arc<ServerConfig>> {
         .with_safe_default_protocol_versions()
         .map_err(|error| bad(cert, error.to_string()))?
         .with_no_client_auth()
-        .with_single_cert(chain, key_read)
+        .with_single_cert(chain.clone(), key_read)
         .map_err(|error| bad(cert, error.to_string()))?;
-    Ok(Arc::new(config))
+    Ok(Shown {
+        chain,
+        config: Arc::new(config),
+    })
 }
 
 /// Answers until the service leaves.

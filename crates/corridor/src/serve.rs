@@ -225,8 +225,12 @@ pub(crate) async fn run(context: &Context, flags: &Flags) -> Result<u8> {
             () = context.interrupt.wait() => break,
             _ = hangup.recv() => {
                 reload(&service, flags);
-                if let Some(Err(fault)) = tls.as_ref().map(|tls| tls.reload()) {
-                    service.output.say(&format!("the certificate stays as it is: {fault}"));
+                if let Some(tls) = &tls {
+                    service.output.say(&match tls.reload() {
+                        Ok(true) => "read the certificate anew: new connections are shown another one".to_owned(),
+                        Ok(false) => "read the certificate anew: it is the same".to_owned(),
+                        Err(fault) => format!("the certificate stays as it is: {fault}"),
+                    });
                 }
             }
         }
@@ -308,7 +312,7 @@ fn reload(service: &Service, flags: &Flags) {
     let renewed = Sources::load(flags).and_then(|sources| service.renew(|basis| basis.sources = sources));
     match renewed {
         Ok(Renewed { changed, waiting }) if changed.is_empty() && waiting.is_empty() => {
-            service.output.say("read the settings again: nothing has changed");
+            service.output.say("read the settings again: none has changed");
         }
         Ok(Renewed { changed, waiting }) => {
             for difference in changed.into_iter().chain(waiting) {

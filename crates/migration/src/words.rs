@@ -75,6 +75,14 @@ pub fn of_entry(entry: &Entry) -> Vec<String> {
     rest
 }
 
+/// Who: whoever asked for it, and by which worker it was carried out, where that was another one.
+pub fn who(entry: &Entry) -> String {
+    match entry.detail.get("by").and_then(of_value) {
+        Some(by) if by != entry.actor => format!("{by}, carried out by {}", entry.actor),
+        _ => entry.actor.clone(),
+    }
+}
+
 /// `2026-11-20T10:25:29.123Z` as `2026-11-20 10:25:29Z`.
 pub fn moment(at: &str) -> String {
     match at.split_once('T') {

@@ -14,7 +14,7 @@ use corridor_pg::{Fault, Result};
 use super::{Role, Secret, Viewer, account};
 use crate::Console;
 use crate::fault::{BAD_REQUEST, FORGED, NOT_ALLOWED, NOT_SIGNED_IN};
-use crate::home::{Proof, within};
+use crate::home::{Proof, Purpose, within};
 use crate::refusal::Refusal;
 use crate::server::Peer;
 
@@ -49,7 +49,11 @@ pub(crate) async fn admit(
         // Who asks does not matter: nobody waits for home here.
         return next.run(request).await;
     }
-    let (viewer, fresh_cookie) = match Box::pin(identify(&console, headers, address)).await {
+    let purpose = match is_safe(request.method()) {
+        true => Purpose::Read,
+        false => Purpose::Change,
+    };
+    let (viewer, fresh_cookie) = match Box::pin(identify(&console, headers, address, purpose)).await {
         Ok(known) => known,
         Err(fault) if access == Access::Open => {
             tracing::debug!(%fault, "who asks is not known");
@@ -112,7 +116,8 @@ impl Standing {
     pub(crate) async fn holds(&self) {
         loop {
             tokio::time::sleep(STANDING_EVERY).await;
-            match Box::pin(identify(&self.console, &self.headers, self.address)).await {
+            let known = identify(&self.console, &self.headers, self.address, Purpose::Read);
+            match Box::pin(known).await {
                 Ok((Some(viewer), _)) if viewer.name == self.name && viewer.role >= self.role => {}
                 Err(fault) if fault.code().id != NOT_SIGNED_IN.id => {}
                 _ => return,
@@ -145,7 +150,12 @@ pub(crate) fn address_of<B>(request: &axum::http::Request<B>) -> Option<IpAddr> 
 
 type Identified = (Option<Viewer>, Option<HeaderValue>);
 
-async fn identify(console: &Console, headers: &HeaderMap, address: Option<IpAddr>) -> Result<Identified> {
+async fn identify(
+    console: &Console,
+    headers: &HeaderMap,
+    address: Option<IpAddr>,
+    purpose: Purpose,
+) -> Result<Identified> {
     let host = &*console.host;
     if let Some(sent) = headers.get(header::AUTHORIZATION) {
         let secret = sent
@@ -155,7 +165,10 @@ async fn identify(console: &Console, headers: &HeaderMap, address: Option<IpAddr
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
             .and_then(|(_, token)| Secret::read(token.trim()));
         return match secret {
-            Some(secret) => Ok((console.home.who(host, Proof::Token, &secret).await?, None)),
+            Some(secret) => {
+                let viewer = console.home.who(host, (Proof::Token, &secret), purpose).await?;
+                Ok((viewer, None))
+            }
             None => Ok((None, None)),
         };
     }
@@ -178,7 +191,10 @@ async fn identify(console: &Console, headers: &HeaderMap, address: Option<IpAddr
         return Ok((Some(viewer), fresh));
     }
     match secret {
-        Some(secret) => Ok((console.home.who(host, Proof::Cookie, &secret).await?, None)),
+        Some(secret) => {
+            let viewer = console.home.who(host, (Proof::Cookie, &secret), purpose).await?;
+            Ok((viewer, None))
+        }
         None => Ok((None, None)),
     }
 }
@@ -221,10 +237,14 @@ pub(crate) fn set_cookie(console: &Console, secret: Option<(&Secret, i32)>) -> H
     HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
+/// Whether it only reads.
+fn is_safe(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
 /// What changes something and is signed by a cookie comes from a page of ours.
 async fn unforged(request: Request, viewer: &Viewer) -> Result<Request> {
-    let is_safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    if is_safe || viewer.csrf.is_empty() {
+    if is_safe(request.method()) || viewer.csrf.is_empty() {
         return Ok(request);
     }
     refuse_other_sites(request.headers())?;

@@ -379,7 +379,7 @@ fn journal(address: &str, entries: &[Entry]) -> Body {
             number: entry.number,
             at: Moment::new(&entry.at),
             words: corridor_migration::words::of_entry(entry).join("; "),
-            by: entry.actor.clone(),
+            by: corridor_migration::words::who(entry),
         })
         .collect();
     Body::Journal { lines, older }

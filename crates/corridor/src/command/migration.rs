@@ -128,7 +128,8 @@ async fn list(context: &Context) -> Result<u8> {
     if context.output.is_json() {
         context.output.document(&ListDocument { migrations: &rows })?;
     } else {
-        context.output.data(&shown::list(&rows))?;
+        let is_wide = context.output.is_piped();
+        context.output.data(&shown::list(&rows, is_wide))?;
     }
     Ok(DONE)
 }

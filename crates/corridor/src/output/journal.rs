@@ -1,15 +1,15 @@
 //! The journal of a migration.
 
 use corridor_migration::store::Entry;
-use corridor_migration::words::of_entry;
 pub(crate) use corridor_migration::words::{moment, of_value as words};
+use corridor_migration::words::{of_entry, who};
 
 use super::text::{Paint, hang, harmless, paint};
 
 /// One entry: when, what, then the rest and who.
 pub(crate) fn entry(entry: &Entry) -> String {
     let mut rest = of_entry(entry);
-    rest.push(format!("by {}", entry.actor));
+    rest.push(format!("by {}", who(entry)));
     let at = harmless(&moment(&entry.at));
     let text = hang(&format!("{at}  "), &harmless(&rest.join("; ")));
     text.replacen(&at, &paint(Paint::Dim, &at), 1)
@@ -45,5 +45,18 @@ mod tests {
         2026-11-20 10:25:29Z  pause; running -> paused; epoch 2; the \u{1b}[31mdeploy;
                               by alice@db1 77
         ");
+        // A worker carried out what somebody had asked for; whoever does it himself is named once.
+        let mut asked = one;
+        asked.detail = json!({"by": "ona (console)"});
+        assert!(
+            entry(&asked)
+                .replace('\n', " ")
+                .split_whitespace()
+                .collect::<Vec<_>>()
+                .join(" ")
+                .ends_with("by ona (console), carried out by alice@db1 77")
+        );
+        asked.detail = json!({"by": "alice@db1 77"});
+        assert!(entry(&asked).ends_with("by alice@db1 77") && !entry(&asked).contains("carried"));
     }
 }

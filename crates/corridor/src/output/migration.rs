@@ -14,11 +14,13 @@ use corridor_pg::Fault;
 use super::Output;
 use super::number::grouped;
 use super::table::Table;
-use super::text::{Paint, hang, harmless, paint};
+use super::text::{Paint, hang, harmless, paint, width};
 use corridor_migration::data::census::Row;
 
 /// Time between two lines of figures.
 const FIGURES_EVERY: Duration = Duration::from_secs(5);
+/// Columns of a state that stands in a row; longer ones are said below, in all their words.
+const STATE_MAX: usize = 28;
 
 /// Hears a worker, and says it: a line for each, or JSON lines.
 pub(crate) struct Ear {
@@ -162,12 +164,16 @@ pub(crate) fn added(added: &[(Name, Added)]) -> String {
 }
 
 /// All of them.
-pub(crate) fn list(rows: &[Row]) -> String {
+///
+/// `is_wide`: one line for each, with nothing cut.
+pub(crate) fn list(rows: &[Row], is_wide: bool) -> String {
     if rows.is_empty() {
         return "No migrations of your own here. `corridor migration add FILE…` adds some.".to_owned();
     }
-    let mut table = Table::new(&["name", "state", "needed", "done", "versions", "what"]);
-    // A cell is cut; what a person must read whole comes below.
+    let mut table = Table::new(&["name", "state", "needed", "done", "versions", "what"])
+        .keep(2)
+        .wide(is_wide);
+    // A cell is short; what a person must read whole comes below.
     let mut notes = Vec::new();
     for row in rows {
         let needed = match &row.required {
@@ -185,6 +191,8 @@ pub(crate) fn list(rows: &[Row]) -> String {
             (_, Some(_)) => "unreadable".to_owned(),
             _ if !standing.unsettled.is_empty() => "waits for settle".to_owned(),
             (Some(asked), None) => format!("{} asked for", asked.verb),
+            (None, None) if standing.ended_by.as_deref() == Some("skipped") => "skipped".to_owned(),
+            (None, None) if width(&row.words) > STATE_MAX => standing.state.name().as_str().replace('_', " "),
             (None, None) => String::new(),
         };
         if !state.is_empty() {

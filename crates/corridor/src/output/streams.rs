@@ -70,6 +70,11 @@ impl Output {
         !self.is_json && !self.is_quiet && !is_dumb && io::stderr().is_terminal()
     }
 
+    /// Data goes into a pipe or a file, and to a program: what is cut for a screen would be lost there.
+    pub(crate) fn is_piped(&self) -> bool {
+        !io::stdout().is_terminal()
+    }
+
     /// Writes lines of data to stdout.
     pub(crate) fn data(&self, text: &str) -> Result<()> {
         self.write_out(|| {

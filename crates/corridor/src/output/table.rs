@@ -1,4 +1,4 @@
-//! Columns of text, the last of which is wrapped.
+//! Columns of text, the last of which is wrapped, and below its row where it has no room beside it.
 
 use super::WIDTH;
 use super::text::{Paint, cut, paint, width, wrap};
@@ -7,12 +7,18 @@ use super::text::{Paint, cut, paint, width, wrap};
 const GAP: usize = 2;
 /// The least that is left for the last column, however wide the others are.
 const LAST_MIN: usize = 24;
+/// Before the last column where it stands below its row.
+const BELOW: &str = "    ";
 
 /// Rows of cells. Every cell is harmless text (see [`super::text::harmless`]).
 #[derive(Debug)]
 pub(crate) struct Table {
     head: Vec<String>,
     rows: Vec<Vec<String>>,
+    /// Columns from the first on that are never cut.
+    whole: usize,
+    /// No column is cut or wrapped.
+    is_wide: bool,
 }
 
 impl Table {
@@ -21,7 +27,22 @@ impl Table {
         Table {
             head: head.iter().map(|h| (*h).to_owned()).collect(),
             rows: Vec::new(),
+            whole: 0,
+            is_wide: false,
         }
+    }
+
+    /// The same, of which the first `columns` are never cut: people type what stands there.
+    pub(crate) fn keep(self, columns: usize) -> Self {
+        Table {
+            whole: columns,
+            ..self
+        }
+    }
+
+    /// The same, one line for each row, with nothing cut: for programs, when `is_wide`.
+    pub(crate) fn wide(self, is_wide: bool) -> Self {
+        Table { is_wide, ..self }
     }
 
     /// Adds a row of as many cells as there are headings.
@@ -44,29 +65,58 @@ impl Table {
             .collect();
         // The widest column gives way until the last one has room.
         let fixed = columns.saturating_sub(1);
-        loop {
-            let taken: usize = widths[..fixed].iter().map(|w| w + GAP).sum();
-            if taken + LAST_MIN <= WIDTH {
-                break;
-            }
+        let taken = |widths: &[usize]| widths[..fixed].iter().map(|w| w + GAP).sum::<usize>();
+        while !self.is_wide && taken(&widths) + LAST_MIN > WIDTH {
+            let kept = self.whole.min(fixed);
             // The first column names things, and is copied: it is cut last.
-            let (first, others) = widths[..fixed].split_at_mut(1.min(fixed));
+            let (first, others) = widths[kept..fixed].split_at_mut(usize::from(kept == 0 && fixed > 0));
             match others.iter_mut().max() {
                 Some(widest) if *widest > 8 => *widest -= 1,
+                _ if kept > 0 => break,
                 _ => match first.iter_mut().chain(others).max() {
                     Some(widest) if *widest > 4 => *widest -= 1,
                     _ => break,
                 },
             }
         }
-        let taken: usize = widths[..fixed].iter().map(|w| w + GAP).sum();
-        let last = WIDTH.saturating_sub(taken).max(1);
+        let last = match self.is_wide {
+            true => usize::MAX,
+            false => WIDTH.saturating_sub(taken(&widths)).max(1),
+        };
+        if last < LAST_MIN && self.whole > 0 {
+            return self.render_below(&widths[..fixed]);
+        }
         let mut lines = vec![paint(
             Paint::Dim,
             &self.line(&self.head, &widths, last).join("\n"),
         )];
         for row in &self.rows {
             lines.extend(self.line(row, &widths, last));
+        }
+        lines.join("\n")
+    }
+
+    /// The last cell of each row below it.
+    fn render_below(&self, widths: &[usize]) -> String {
+        let upper = |row: &[String]| {
+            let upper: Vec<String> = row
+                .iter()
+                .take(widths.len())
+                .cloned()
+                .chain([String::new()])
+                .collect();
+            self.line(&upper, widths, 1)
+        };
+        let mut lines = vec![paint(Paint::Dim, &upper(&self.head).join("\n"))];
+        for row in &self.rows {
+            lines.extend(upper(row));
+            let below = row.last().filter(|cell| !cell.is_empty());
+            lines.extend(
+                below
+                    .into_iter()
+                    .flat_map(|cell| wrap(cell, WIDTH - BELOW.len()))
+                    .map(|text| format!("{BELOW}{text}")),
+            );
         }
         lines.join("\n")
     }
@@ -120,5 +170,30 @@ mod tests {
         let text = plain(&table.render());
         assert!(text.lines().all(|line| width(line) <= WIDTH), "{text}");
         assert!(text.contains("xx…") && text.contains("yy…"), "{text}");
+    }
+
+    #[test]
+    fn names_and_states_are_never_cut() {
+        let long = "m".repeat(40);
+        let row = |what: &str| {
+            vec![
+                long.clone(),
+                "waits for settle".into(),
+                ">=1.33.0, <1.42.0".into(),
+                what.into(),
+            ]
+        };
+        let table = || Table::new(&["name", "state", "versions", "what"]).keep(2);
+        let mut on_a_terminal = table();
+        on_a_terminal.push(row("what it is for, and why"));
+        insta::assert_snapshot!(plain(&on_a_terminal.render()), @"");
+        let mut in_a_pipe = table().wide(true);
+        in_a_pipe.push(row(&"word ".repeat(30)));
+        let text = plain(&in_a_pipe.render());
+        assert_eq!(text.lines().count(), 2, "{text}");
+        assert!(
+            text.contains(&long) && text.contains("<1.42.0") && !text.contains('…'),
+            "{text}"
+        );
     }
 }

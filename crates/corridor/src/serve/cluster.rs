@@ -393,12 +393,27 @@ impl Watch {
                     continue;
                 }
             };
-            if readiness::is_required(session, bound.worked()).await? != Answer::No {
-                let obstacles =
-                    readiness::obstacles(session, bound.worked(), &standings, config.app_version.as_ref())
-                        .await?;
-                if let Some(first) = obstacles.first() {
-                    self.refuse(name, first.to_string());
+            match readiness::is_required(session, bound.worked()).await? {
+                Answer::No => {}
+                Answer::Yes => {
+                    let obstacles = readiness::obstacles(
+                        session,
+                        bound.worked(),
+                        &standings,
+                        config.app_version.as_ref(),
+                    )
+                    .await?;
+                    if let Some(first) = obstacles.first() {
+                        self.refuse(name, first.to_string());
+                        continue;
+                    }
+                }
+                Answer::Unknown { why } => {
+                    let start = format!("`corridor migration start {name}` starts it all the same");
+                    self.refuse(
+                        name,
+                        format!("nobody knows whether it is needed here: {why}; {start}"),
+                    );
                     continue;
                 }
             }

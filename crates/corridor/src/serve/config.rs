@@ -36,7 +36,7 @@ pub(crate) enum Origin {
     Stored {
         /// Who changed it.
         by: String,
-        /// When; RFC 3339, UTC.
+        /// When; RFC 3339, UTC. Empty for one that is being set.
         at: String,
     },
     /// A variable of the environment.
@@ -50,6 +50,8 @@ impl fmt::Display for Origin {
         match self {
             Origin::Default => f.write_str("default"),
             Origin::File(path) => write!(f, "{}", path.display()),
+            // It is being set.
+            Origin::Stored { by, at } if at.is_empty() => write!(f, "set by {by}"),
             Origin::Stored { by, at } => write!(f, "set by {by}, {at}"),
             Origin::Environment(name) => write!(f, "environment, {name}"),
             Origin::Flag(name) => write!(f, "command line, {name}"),

@@ -64,6 +64,17 @@ async fn a_whole_life_is_asked_for_over_http() {
     desk.until_state("0001_say", "paused").await;
     let why = "select state_detail ->> 'why' = 'lunch' and state_detail ->> 'by' like 't127.0.0.1-%(token test)' from corridor.migration";
     desk.until(why).await;
+    // The journal says who asked, and which worker did it: on the terminal and on the page.
+    let logs = desk.run(&["logs", "0001_say"]).await.expect_code(0).stdout;
+    let logs = logs.split_whitespace().collect::<Vec<_>>().join(" ");
+    let page = service
+        .get("/clusters/main/migrations/0001_say?tab=journal")
+        .await
+        .1;
+    for told in [&logs, &page] {
+        assert!(told.contains("(token test), carried out by "), "{told}");
+    }
+    assert!(logs.contains("lunch; by t127.0.0.1-"), "{logs}");
     service.granted("0001_say", "resume", &json!({})).await;
     desk.until_state("0001_say", "running").await;
     service
@@ -396,12 +407,19 @@ async fn it_speaks_tls_by_file() {
     std::fs::copy(other_key, &key).unwrap();
     service.signal("-HUP").await;
     let begun = std::time::Instant::now();
+    service
+        .until_said("read the certificate anew: new connections are shown another one")
+        .await;
     while !shown(&service.address).await.contains("CN = two") {
         assert!(
             begun.elapsed() < Duration::from_secs(20),
             "the new certificate is never shown"
         );
     }
+    service.signal("-HUP").await;
+    service
+        .until_said("read the certificate anew: it is the same")
+        .await;
     service.stop().await;
     // Files that do not fit are told before anything is begun.
     std::fs::write(&key, "nothing").unwrap();
@@ -410,4 +428,42 @@ async fn it_speaks_tls_by_file() {
         .await
         .expect_code(2)
         .expect_fault("CON-017");
+}
+
+/// What `corridor user` takes away is gone with the next request that changes something, though the last one was a moment ago.
+#[tokio::test]
+async fn what_is_taken_from_an_account_changes_nothing_any_more() {
+    let desk = Desk::new("interface_shut", TABLES).await;
+    desk.add("0001_x", &mark("x")).await;
+    let service = desk.serve("").await;
+    let user = async |args: &[&str]| desk.run(&[&["user"], args].concat()).await.expect_code(0).stdout;
+    service.token().await;
+    user(&["add", "olga", "--role", "operator", "--no-password"]).await;
+    let path = "/api/clusters/main/migrations/0001_x/settings";
+    let body = json!({ "key": "lease.ttl_ms", "value": 5000 });
+    for (taken, back, status, code) in [
+        (
+            vec!["role", "olga", "viewer"],
+            vec!["role", "olga", "operator"],
+            403,
+            "CON-008",
+        ),
+        (vec!["disable", "olga"], vec!["enable", "olga"], 401, "CON-007"),
+        (vec!["revoke", "olga"], vec!["enable", "olga"], 401, "CON-007"),
+    ] {
+        let token = user(&["token", "olga", "--name", taken[0], "--role", "operator"]).await;
+        let token = token.trim();
+        // Now it is known to the service.
+        let (known, said) = service.post_as(token, path, &body).await;
+        assert_eq!(known, 200, "{taken:?}: {said}");
+        user(&taken).await;
+        let (refused, said) = service.post_as(token, path, &body).await;
+        assert_eq!(
+            (refused, said["error"]["code"].as_str()),
+            (status, Some(code)),
+            "{taken:?}"
+        );
+        user(&back).await;
+    }
+    service.stop().await;
 }

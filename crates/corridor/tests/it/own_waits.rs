@@ -82,6 +82,74 @@ async fn one_plan_that_cannot_be_read_does_not_hold_up_the_others() {
     assert_eq!(desk.done().await, ["more", "old"]);
 }
 
+/// A file that is changed later closes a circle with what is stored: refused from a file and over HTTP, and nothing is stored.
+#[tokio::test]
+async fn a_circle_through_what_is_stored_is_refused() {
+    let desk = Desk::new("waits_circle", TABLES).await;
+    desk.add("loop_a", &mark("a")).await;
+    desk.add("loop_b", &format!("depends_on = [\"loop_a\"]\n{}", mark("b")))
+        .await;
+    let changed = format!("depends_on = [\"loop_b\"]\n{}", mark("a"));
+    let file = desk.write_migration("loop_a", &changed);
+    desk.run(&["migration", "add", &file])
+        .await
+        .expect_code(2)
+        .expect_fault("MIG-117");
+    let service = desk.serve("").await;
+    let text = format!("description = \"a test\"\n{changed}");
+    let sent = serde_json::json!({ "file": "loop_a.toml", "text": text });
+    let (status, said) = service.post("/api/clusters/main/migrations", &sent).await;
+    assert!((400..500).contains(&status), "{said}");
+    assert_eq!(said["error"]["code"], "MIG-117", "{said}");
+    assert!(
+        said["error"]["detail"]
+            .as_str()
+            .unwrap()
+            .contains("loop_a -> loop_b -> loop_a"),
+        "{said}"
+    );
+    service.stop().await;
+    // What was stored is as it was, and can be done.
+    for name in ["loop_a", "loop_b"] {
+        desk.run(&["migration", "start", name]).await.expect_code(0);
+    }
+    assert_eq!(desk.done().await, ["a", "b"]);
+}
+
+/// What nobody knows to be needed is left to a person, who is told so once; by hand it starts.
+#[tokio::test]
+async fn what_nobody_knows_to_be_needed_is_not_started_by_itself() {
+    let desk = Desk::new("waits_unknown", TABLES).await;
+    for (name, required) in [
+        ("0001_null", "select null::boolean"),
+        ("0002_fails", "select 1 / 0 = 1"),
+        ("0003_needed", "select true"),
+    ] {
+        desk.add(name, &format!("required_when = \"{required}\"\n{}", mark(name)))
+            .await;
+    }
+    let service = desk.serve("auto_start = true").await;
+    // Names are gone through in order: both were asked before this one began.
+    desk.until_state("0003_needed", "finished").await;
+    for name in ["0001_null", "0002_fails"] {
+        service
+            .until_said(&format!(
+                "{name} is not started: nobody knows whether it is needed"
+            ))
+            .await;
+    }
+    assert_eq!(desk.done().await, ["0003_needed"]);
+    desk.run(&["migration", "start", "0001_null"])
+        .await
+        .expect_code(0);
+    desk.run(&["migration", "start", "0002_fails", "--detach"])
+        .await
+        .expect_code(0);
+    desk.until_state("0002_fails", "finished").await;
+    let said = service.stop().await;
+    assert_eq!(said.matches("0002_fails is not started").count(), 1, "{said}");
+}
+
 /// Who has asked for a start reads that it waits, since when and behind what, and not that nobody has asked.
 #[tokio::test]
 async fn a_start_that_waits_for_a_free_worker_says_so() {

@@ -9,7 +9,7 @@ use tokio_postgres::{GenericClient, Transaction};
 
 use super::fault::{DEFINITION_FROZEN, NOT_PLANNED, NOTHING_TO_SETTLE};
 use super::{DataPlan, KIND, PLAN_VERSION, unsettled};
-use crate::definition::{Definition, Operation, placeholder};
+use crate::definition::{Definition, Operation, graph, placeholder};
 use crate::lease::Lease;
 use crate::name::Name;
 use crate::state::State;
@@ -155,6 +155,7 @@ pub async fn standings(client: &impl GenericClient) -> Result<Vec<Standing>> {
 }
 
 /// Adds definitions, all or none. A migration that was started is not changed: `MIG-130` when its file says something else.
+/// `MIG-117` when one of them closes a circle with what is stored.
 pub async fn add(session: &mut Session, definitions: &[Definition], by: &str) -> Result<Vec<(Name, Added)>> {
     add_all(session, definitions, by, None).await
 }
@@ -189,6 +190,11 @@ async fn add_all(
     audited: Option<&Audited<'_>>,
 ) -> Result<Vec<(Name, Added)>> {
     let tx = session.begin(Isolation::ReadCommitted).await?;
+    // Of two that add at the same time, the second one sees what the first has added.
+    tx.execute(include_str!("../../sql/data/serialise_adding.sql"), &[])
+        .await
+        .doing(|| "waiting for others who add migrations")?;
+    refuse_circle(&tx, definitions).await?;
     let mut all = Vec::new();
     for definition in definitions {
         let name = Name::new(definition.name.as_str())?;
@@ -202,6 +208,23 @@ async fn add_all(
         .await
         .doing(|| "adding migrations")?;
     Ok(all)
+}
+
+/// A changed file can close a circle with what is stored: all in it would wait for ever.
+async fn refuse_circle(tx: &Transaction<'_>, definitions: &[Definition]) -> Result<()> {
+    let stored = standings(tx).await?.into_iter().filter_map(|one| {
+        let definition = one.plan?.definition;
+        // A run that made room for the next one stands under another name, and nobody waits for it.
+        (definition.name == one.name.as_str()).then_some((definition.name, definition.depends_on))
+    });
+    let mut depends_on: BTreeMap<String, Vec<String>> = stored.collect();
+    depends_on.extend(
+        definitions
+            .iter()
+            .map(|one| (one.name.clone(), one.depends_on.clone())),
+    );
+    let added: Vec<&str> = definitions.iter().map(|one| one.name.as_str()).collect();
+    graph::refuse_circle(&added, &depends_on)
 }
 
 async fn add_one(tx: &Transaction<'_>, definition: &Definition, name: &Name, by: &str) -> Result<Added> {

@@ -1,6 +1,6 @@
 //! The order of several migrations: each behind those that it depends on.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use corridor_pg::{Fault, Result};
 
@@ -52,14 +52,48 @@ pub fn order(definitions: &[Definition], stored: &BTreeSet<String>) -> Result<Ve
                 .into_iter()
                 .map(|place| definitions[place].name.as_str())
                 .collect();
-            let what = format!("{} (each depends on the next)", circle.join(" -> "));
-            return Err(Fault::new(&DEPENDENCY_CYCLE, what));
+            return Err(of_circle(&circle));
         };
         let place = left.remove(next);
         is_done[place] = true;
         ordered.push(place);
     }
     Ok(ordered)
+}
+
+/// Refuses a circle that one of `added` closes, together with what is stored.
+///
+/// `depends_on` says of each name, stored or added, what it waits for. A circle that was there before and that nobody touches
+/// does not keep others from being added.
+pub fn refuse_circle(added: &[&str], depends_on: &BTreeMap<String, Vec<String>>) -> Result<()> {
+    for begin in added {
+        // Who led to whom, breadth first: the circle that is shown is a shortest one.
+        let mut led_by: BTreeMap<&str, &str> = BTreeMap::new();
+        let mut next = VecDeque::from([*begin]);
+        while let Some(at) = next.pop_front() {
+            for name in depends_on.get(at).into_iter().flatten() {
+                if name == begin {
+                    let mut circle = vec![*begin, at];
+                    // `begin` leads, and nobody led to it.
+                    while let Some(before) = circle.last().and_then(|last| led_by.get(last)) {
+                        circle.push(before);
+                    }
+                    circle.reverse();
+                    return Err(of_circle(&circle));
+                }
+                if !led_by.contains_key(name.as_str()) {
+                    led_by.insert(name, at);
+                    next.push_back(name);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn of_circle(circle: &[&str]) -> Fault {
+    let what = format!("{} (each depends on the next)", circle.join(" -> "));
+    Fault::new(&DEPENDENCY_CYCLE, what)
 }
 
 /// A circle among `left`, each of which waits for another one of them; the first stands at the end again.
@@ -153,6 +187,36 @@ mod tests {
         );
     }
 
+    fn refused(added: &[&str], all: &[(&str, &[&str])]) -> Option<String> {
+        let depends_on = all
+            .iter()
+            .map(|(name, needs)| {
+                let needs = needs.iter().map(|name| (*name).to_owned()).collect();
+                ((*name).to_owned(), needs)
+            })
+            .collect();
+        let fault = refuse_circle(added, &depends_on).err()?;
+        Some(format!("{} {}", fault.code().id, fault.detail()))
+    }
+
+    #[test]
+    fn a_circle_through_what_is_stored_is_shown() {
+        let all: &[(&str, &[&str])] = &[
+            ("a", &["c"]),
+            ("b", &["a"]),
+            ("c", &["d", "b"]),
+            ("d", &[]),
+            ("self", &["self"]),
+            ("beside", &["a"]),
+        ];
+        let told = |circle: &str| Some(format!("MIG-117 {circle} (each depends on the next)"));
+        assert_eq!(refused(&["a"], all), told("a -> c -> b -> a"));
+        assert_eq!(refused(&["d", "b"], all), told("b -> a -> c -> b"));
+        assert_eq!(refused(&["self"], all), told("self -> self"));
+        // It waits for a circle, and closes none.
+        assert_eq!(refused(&["beside", "d"], all), None);
+    }
+
     proptest! {
         /// Whatever depends on whatever: an order in which each stands behind its own, or a circle that is one.
         #[test]
@@ -164,6 +228,9 @@ mod tests {
             let definitions: Vec<Definition> = (0..8).map(|i| definition(&names[i], &needs(i))).collect();
             match order(&definitions, &BTreeSet::new()) {
                 Ok(order) => {
+                    let depends_on = definitions.iter().map(|one| (one.name.clone(), one.depends_on.clone())).collect();
+                    let all: Vec<&str> = names.iter().map(String::as_str).collect();
+                    prop_assert!(refuse_circle(&all, &depends_on).is_ok());
                     prop_assert_eq!(order.iter().collect::<BTreeSet<_>>().len(), 8);
                     let at = |place: usize| order.iter().position(|it| *it == place);
                     for (a, b) in &edges {
@@ -172,6 +239,10 @@ mod tests {
                 }
                 Err(fault) => {
                     prop_assert_eq!(fault.code().id, "MIG-117");
+                    let depends_on = definitions.iter().map(|one| (one.name.clone(), one.depends_on.clone())).collect();
+                    let all: Vec<&str> = names.iter().map(String::as_str).collect();
+                    let again = refuse_circle(&all, &depends_on).unwrap_err();
+                    prop_assert_eq!(again.code().id, "MIG-117");
                     let circle: Vec<&str> = fault.detail().split(" (").next().unwrap().split(" -> ").collect();
                     prop_assert!(circle.len() > 1 && circle.first() == circle.last());
                     for pair in circle.windows(2) {

@@ -1,6 +1,9 @@
 //! A migration as a SQL file: a head in comments, then the operations, each under a marker.
 
+use std::ops::Range;
+
 use super::fault::{BAD_SQL_FILE, MISSING_KEY};
+use super::placeholder::lexer::{Kind, tokens};
 use super::problem::{Lines, Outcome, Problem, Problems, suggestion};
 use super::{Definition, Operation, Sql, file, schema};
 
@@ -88,7 +91,7 @@ pub(super) fn read(text: &str, lines: &mut Lines, problems: &mut Problems) -> Op
         .collect();
     let definition = file::from_toml(&head, 1, schema::of_head(), lines, problems);
     let before = problems.0.len();
-    let sections = sections(&all, 1 + head_lines, lines, problems);
+    let sections = sections((text, &all), 1 + head_lines, lines, problems);
     let operations = operations(sections, lines, problems);
     // Where a marker means nothing, what stands around it may be another operation's.
     let is_clear = problems.0.len() == before;
@@ -137,8 +140,19 @@ fn nearly_marker(line: &str) -> Option<&'static str> {
         .find(|known| corridor_pg::near::distance(&words, known, 2).is_some())
 }
 
+/// Places, in bytes, where something begins that may have several lines, and where it ends: a text, a name, a comment. What does not
+/// end is the statement's fault, and hides no marker.
+fn quoted(text: &str) -> Vec<Range<usize>> {
+    let is_quoted = |kind: Kind<'_>| matches!(kind, Kind::Constant | Kind::QuotedName | Kind::Comment);
+    tokens(text)
+        .into_iter()
+        .filter(|token| is_quoted(token.kind))
+        .map(|token| token.at..token.at + token.text.len())
+        .collect()
+}
+
 fn sections<'a>(
-    all: &[&'a str],
+    (text, all): (&str, &[&'a str]),
     from: usize,
     lines: &mut Lines,
     problems: &mut Problems,
@@ -146,9 +160,15 @@ fn sections<'a>(
     let mut sections: Vec<Section<'a>> = Vec::new();
     // Where SQL goes: markers that say something in their own line do not end what stands around them.
     let mut open: Option<usize> = None;
+    let quoted = quoted(text);
+    let begin = text.as_ptr() as usize;
     for (i, text) in all.iter().enumerate().skip(from) {
         let line = i + 1;
-        if let Some((marker, name, rest)) = marker(text.trim_end()) {
+        // Each line is a part of the text.
+        let at = text.as_ptr() as usize - begin;
+        let next = quoted.partition_point(|one| one.end <= at);
+        let is_quoted = quoted.get(next).is_some_and(|one| one.start < at);
+        if let Some((marker, name, rest)) = marker(text.trim_end()).filter(|_| !is_quoted) {
             if name.is_empty() {
                 problems.note(Err(bad(lines, line, "the marker names no operation".to_owned())));
                 // Whose the lines below are is not known either.
@@ -171,7 +191,7 @@ fn sections<'a>(
             });
             continue;
         }
-        if let Some(near) = nearly_marker(text) {
+        if let Some(near) = nearly_marker(text).filter(|_| !is_quoted) {
             let what = format!(
                 "{:?} is nearly a marker; did you mean `-- {near}: NAME`?",
                 text.trim()

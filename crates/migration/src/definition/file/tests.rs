@@ -248,6 +248,34 @@ fn a_sql_file_is_read() {
     assert_eq!(again.parameters, read.parameters);
 }
 
+/// What looks like a marker inside of a text, a name or a comment is a part of it, as the server reads it.
+#[test]
+fn a_marker_inside_of_a_text_is_none() {
+    let body = |quoted: &str| {
+        format!(
+            "-- corridor migration\n-- description = \"x\"\n\n-- operation: a\nselect {quoted};\n\
+             -- irreversible: a it is so\n-- operation: b\nselect 1;\n-- irreversible: b it is so\n"
+        )
+    };
+    for quoted in [
+        "$$\n-- operation: c\n$$",
+        "$body$\n-- oporation: c\n-- operation c\n$body$",
+        "'\n-- rollback: c\n'",
+        "1 as \"\n-- operation: c\n\"",
+        "/*\n-- operation: c\n/* */\n-- rollback: a\n*/ 1",
+    ] {
+        for text in [body(quoted), body(quoted).replace('\n', "\r\n")] {
+            let read = super::read("m.sql", &text).unwrap_or_else(|fault| panic!("{quoted}: {fault}"));
+            let names: Vec<&str> = read.operations.iter().map(|one| one.name()).collect();
+            assert_eq!(names, ["a", "b"], "{quoted}");
+        }
+    }
+    // A quote that never ends hides no marker: it is a fault of its own operation.
+    let refused = refusal("m.sql", &body("$$ a"));
+    assert!(refused.contains("m.sql:4"), "{refused}");
+    assert!(!refused.contains("irreversible"), "{refused}");
+}
+
 #[test]
 fn a_sql_file_with_a_fault_says_the_line() {
     let head = "-- corridor migration\n-- description = \"x\"\n";
