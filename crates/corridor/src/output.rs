@@ -10,7 +10,8 @@
 //! - [`board`], with [`row`] and [`pace`]: what `status --watch` draws: lines, rates, estimates, trends.
 //! - [`progress`]: what a running move says: a bar on a terminal, lines elsewhere, JSON when it was asked for.
 //!
-//! **Invariant:** nothing is wider than [`WIDTH`] columns, save a single word that is; a control character reaches a
+//! **Invariant:** nothing is wider than [`WIDTH`] columns, save a single word that is, and the names and states of
+//! `migration list`, which has one line for each migration where it goes into a pipe; a control character reaches a
 //! terminal only from here, and only when it is one.
 
 pub(crate) mod board;

@@ -63,27 +63,20 @@ impl Table {
                     .unwrap_or(0)
             })
             .collect();
-        // The widest column gives way until the last one has room.
         let fixed = columns.saturating_sub(1);
         let taken = |widths: &[usize]| widths[..fixed].iter().map(|w| w + GAP).sum::<usize>();
-        while !self.is_wide && taken(&widths) + LAST_MIN > WIDTH {
-            let kept = self.whole.min(fixed);
-            // The first column names things, and is copied: it is cut last.
-            let (first, others) = widths[kept..fixed].split_at_mut(usize::from(kept == 0 && fixed > 0));
-            match others.iter_mut().max() {
-                Some(widest) if *widest > 8 => *widest -= 1,
-                _ if kept > 0 => break,
-                _ => match first.iter_mut().chain(others).max() {
-                    Some(widest) if *widest > 4 => *widest -= 1,
-                    _ => break,
-                },
-            }
+        let wanted = widths.clone();
+        if !self.is_wide {
+            self.give_way(&mut widths[..fixed], WIDTH - LAST_MIN);
         }
         let last = match self.is_wide {
             true => usize::MAX,
             false => WIDTH.saturating_sub(taken(&widths)).max(1),
         };
         if last < LAST_MIN && self.whole > 0 {
+            // Then the others need not make room for it.
+            widths = wanted;
+            self.give_way(&mut widths[..fixed], WIDTH + GAP);
             return self.render_below(&widths[..fixed]);
         }
         let mut lines = vec![paint(
@@ -94,6 +87,24 @@ impl Table {
             lines.extend(self.line(row, &widths, last));
         }
         lines.join("\n")
+    }
+
+    /// The widest column gives way until all of them fit into `room`, with the gap behind each.
+    fn give_way(&self, widths: &mut [usize], room: usize) {
+        while widths.iter().map(|w| w + GAP).sum::<usize>() > room {
+            let kept = self.whole.min(widths.len());
+            // The first column names things, and is copied: it is cut last.
+            let names = usize::from(kept == 0 && !widths.is_empty());
+            let (first, others) = widths[kept..].split_at_mut(names);
+            match others.iter_mut().max() {
+                Some(widest) if *widest > 8 => *widest -= 1,
+                _ if kept > 0 => break,
+                _ => match first.iter_mut().chain(others).max() {
+                    Some(widest) if *widest > 4 => *widest -= 1,
+                    _ => break,
+                },
+            }
+        }
     }
 
     /// The last cell of each row below it.
@@ -186,7 +197,11 @@ mod tests {
         let table = || Table::new(&["name", "state", "versions", "what"]).keep(2);
         let mut on_a_terminal = table();
         on_a_terminal.push(row("what it is for, and why"));
-        insta::assert_snapshot!(plain(&on_a_terminal.render()), @"");
+        insta::assert_snapshot!(plain(&on_a_terminal.render()), @r"
+        name                                      state             versions
+        mmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmm  waits for settle  >=1.33.0, <1.42.0
+            what it is for, and why
+        ");
         let mut in_a_pipe = table().wide(true);
         in_a_pipe.push(row(&"word ".repeat(30)));
         let text = plain(&in_a_pipe.render());

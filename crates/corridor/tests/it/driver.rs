@@ -110,6 +110,8 @@ impl Run {
                 || text.starts_with("::")
                 || text.starts_with("CORRIDOR ")
                 || text.ends_with("# EOF\n")
+                // So is the list of a person's own migrations: one line for each, with nothing cut.
+                || (text.starts_with("name ") && text.lines().next().is_some_and(|head| head.contains(" versions")))
             {
                 continue;
             }

@@ -116,6 +116,58 @@ async fn a_circle_through_what_is_stored_is_refused() {
     assert_eq!(desk.done().await, ["a", "b"]);
 }
 
+/// A name is what one types, and a state what one looks for: into a pipe nothing is cut, and a terminal cuts neither.
+#[tokio::test]
+async fn the_list_cuts_no_name_and_no_state() {
+    let desk = Desk::new("waits_list", TABLES).await;
+    let name = format!("0001_{}", "long_".repeat(7));
+    let name = name.trim_end_matches('_');
+    let what = format!("what it is for, {}the end", "at great length, ".repeat(8));
+    let text = format!(
+        "description = \"{what}\"\nversions = \">=1.33.0-alpha.1, <1.42.0-rc.1\"\n{}",
+        mark("x")
+    );
+    std::fs::write(desk.dir.join(format!("{name}.toml")), text).unwrap();
+    let file = desk.dir.join(format!("{name}.toml")).display().to_string();
+    desk.run(&["migration", "add", &file]).await.expect_code(0);
+    let list = desk.run(&["migration", "list"]).await.expect_code(0).stdout;
+    let line = list.lines().find(|line| line.starts_with(name)).unwrap();
+    for whole in ["not started", "<1.42.0-rc.1", &what] {
+        assert!(line.contains(whole), "{whole}: {list}");
+    }
+    let binary = env!("CARGO_BIN_EXE_corridor");
+    let command = format!("{binary} --database '{}' migration list", desk.database.url);
+    let shown = tokio::process::Command::new("script")
+        .args(["-qec", &command, "/dev/null"])
+        .stdin(std::process::Stdio::null())
+        .output()
+        .await
+        .unwrap();
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    let line = shown.lines().find(|line| line.contains(name)).unwrap();
+    assert!(
+        line.contains("not started") && !line.contains("what it is for"),
+        "{shown}"
+    );
+    let end = shown.lines().find(|line| line.contains("the end")).unwrap();
+    assert!(
+        end.starts_with("    ") && end.trim_end().chars().count() <= 80,
+        "{shown}"
+    );
+    desk.run(&[
+        "migration",
+        "skip",
+        name,
+        "--reason",
+        "of a length that no column has, and that is said below",
+    ])
+    .await
+    .expect_code(0);
+    let list = words(&desk.run(&["migration", "list"]).await.expect_code(0));
+    assert!(list.contains(&format!("{name} skipped ")), "{list}");
+    assert!(list.contains("and that is said below"), "{list}");
+}
+
 /// What nobody knows to be needed is left to a person, who is told so once; by hand it starts.
 #[tokio::test]
 async fn what_nobody_knows_to_be_needed_is_not_started_by_itself() {

@@ -332,9 +332,7 @@ fn a_sql_file_with_a_fault_says_the_line() {
     MIG-120 m.sql:4: operation `a`: it runs without a transaction and has no `done_when`
     MIG-102 m.sql:4: operation `a`, timeout: "5"; a time with its unit, from 1ms to 8760h: `500ms`, `5s`, `30min`, `2h`
     MIG-106 m.sql:3: operation `A`: a name is a lower-case letter, then letters, digits, `-` and `_`, at most 61
-    MIG-115 2 mistakes:
-    m.sql:3: operation `a`, statement: a dollar quote does not end; it begins in line 1 of the statement: $$ (MIG-115)
-    m.sql:6: operation `b`, statement: a dollar quote does not end; it begins in line 1 of the statement: $$; (MIG-115)
+    MIG-105 m.sql:9: no operation is named `b`
     MIG-103 m.sql:3: operation `a`: `statement` is missing or empty
     MIG-109 m.sql:3: operation `a`, statement: no parameter is named `team`
     "#);
