@@ -37,6 +37,21 @@ impl Judged {
         }
     }
 
+    /// The number of the line that a byte is in, where it begins, and its text.
+    fn line_of(&self, at: usize) -> (usize, usize, &str) {
+        let (line, _) = self.place(at);
+        let start = self.line_starts.get(line.saturating_sub(1)).copied().unwrap_or(0);
+        let end = self
+            .line_starts
+            .get(line)
+            .map_or(self.text.len(), |next| next.saturating_sub(1));
+        (
+            line,
+            start,
+            self.text.get(start..end.max(start)).unwrap_or_default(),
+        )
+    }
+
     /// Line and column of a byte, from 1; columns count characters.
     pub(crate) fn place(&self, at: usize) -> (usize, usize) {
         let line = self.line_starts.partition_point(|start| *start <= at);
@@ -92,17 +107,22 @@ pub(crate) fn tty(files: &[Judged], findings: &[Finding], statements: usize) -> 
             Severity::Warning => Level::WARNING,
             Severity::Notice => Level::NOTE,
         };
-        let source = safe_source(&file.text);
+        let carets = carets(&file.text, finding);
+        // Its line alone: a file of many findings would be gone through once for each.
+        let (line, from, text) = file.line_of(carets.start);
+        let source = safe_source(text);
         let path = harmless(&file.path);
         let what = wrapped(&finding.what, "warning[LNT-001]: ".len());
         let label = class(finding.rule.class);
-        let snippet = Snippet::source(source.as_str()).path(path.as_str()).annotation(
-            AnnotationKind::Primary
-                .span(carets(&file.text, finding))
-                .label(label),
-        );
+        let snippet = Snippet::source(source.as_str())
+            .line_start(line)
+            .path(path.as_str())
+            .annotation(
+                AnnotationKind::Primary
+                    .span(carets.start - from..carets.end - from)
+                    .label(label),
+            );
         // ` 123 = note: `: the width of the number of the line, and the words of the label.
-        let (line, _) = file.place(finding.span.end);
         let margin = line.to_string().len() + " = note: ".len();
         let evidence: Vec<String> = finding
             .evidence
