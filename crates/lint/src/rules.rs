@@ -105,6 +105,7 @@ rules! {
         not_repeatable
         name_too_long
         constraint_without_name
+        cascade_takes_along
     ;
     beside:
         not_evaluated

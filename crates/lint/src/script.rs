@@ -87,10 +87,12 @@ impl<'a> Scan<'a> {
                 b'/' if next == b'*' => self.block_comment(),
                 // psql's own; `\g` and its kin end a statement as a semicolon does.
                 b'\\' => {
+                    let from = self.at;
                     if next == b'g' {
                         self.finish();
                     }
-                    self.at = self.line_end();
+                    self.at = from;
+                    self.psql();
                 }
                 b';' if self.depth == 0 && self.atomic == 0 => self.finish(),
                 b'\'' => self.quoted(b'\'', self.is_escape_string()),
@@ -143,6 +145,29 @@ impl<'a> Scan<'a> {
             .map_or(self.bytes.len(), |n| self.at + n)
     }
 
+    /// A line of psql's. What runs something that is not in the file, or leaves the session, is a piece of its own.
+    fn psql(&mut self) {
+        let (from, end) = (self.at, self.line_end());
+        self.at = end;
+        let line = self.text.get(from..end).unwrap_or_default().trim_end();
+        let word = line.split_whitespace().next().unwrap_or_default();
+        let why = match word {
+            "\\i" | "\\ir" | "\\include" | "\\include_relative" => {
+                "what psql reads there is not in this file"
+            }
+            "\\gexec" => "psql runs what the query returns",
+            "\\c" | "\\connect" => "psql goes on in another session: its settings are not known",
+            word if word.starts_with("\\!") => "psql runs a program",
+            _ => return,
+        };
+        if self.start.is_none() {
+            self.pieces.push(Piece {
+                span: from..from + line.len(),
+                unfit: Some(why.to_owned()),
+            });
+        }
+    }
+
     fn line_comment(&mut self) {
         let end = self.line_end();
         self.comment(self.at + 2, end, self.at..end);
@@ -171,6 +196,13 @@ impl<'a> Scan<'a> {
             }
         }
         let end = self.at;
+        if open > 0 && self.start.is_none() {
+            let line = self.text[from..].lines().next().unwrap_or_default().trim_end();
+            self.pieces.push(Piece {
+                span: from..from + line.len(),
+                unfit: Some("a comment begins here and does not end".to_owned()),
+            });
+        }
         self.comment(from + 2, end.saturating_sub(2).max(from + 2), from..end);
     }
 
@@ -333,7 +365,25 @@ mod tests {
     fn what_only_psql_understands_is_passed_over() {
         assert_eq!(
             texts("\\connect x\nselect 1;\n\\if :x\ncopy t from stdin;\n1\tit's\n\\.\nselect 2;\n"),
-            ["select 1", "copy t from stdin", "select 2"]
+            ["\\connect x", "select 1", "copy t from stdin", "select 2"]
+        );
+    }
+
+    #[test]
+    fn what_runs_something_else_is_said_to_be_unread() {
+        let text = "\\set ON_ERROR_STOP on\n\\i other.sql\nselect format('drop table %I', t) from x \\gexec\n\\! rm -rf /\nselect 1 \\g\n";
+        let (pieces, _) = cut(text);
+        let unread: Vec<&str> = pieces
+            .iter()
+            .filter(|piece| piece.unfit.is_some())
+            .map(|piece| &text[piece.span.clone()])
+            .collect();
+        assert_eq!(unread, ["\\i other.sql", "\\gexec", "\\! rm -rf /"]);
+        assert_eq!(pieces.len(), 5);
+        let open = "select 1; /* oops\ncreate index i on t (a);";
+        assert_eq!(
+            cut(open).0[1].unfit.as_deref(),
+            Some("a comment begins here and does not end")
         );
     }
 

@@ -6,6 +6,8 @@
 use std::ops::Range;
 use std::path::Path;
 
+use crate::ir::Kind;
+
 /// Who runs the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -134,13 +136,10 @@ impl Runner {
                 }
             }
             // Several statements in one message are one transaction of the server's, unless the file says otherwise.
-            Runner::GolangMigrate => {
-                let (pieces, _) = crate::script::cut(text);
-                Reading {
-                    is_passed_over: file.ends_with(".down.sql"),
-                    ..reading(pieces.len() > 1)
-                }
-            }
+            Runner::GolangMigrate => Reading {
+                is_passed_over: file.ends_with(".down.sql"),
+                ..reading(is_one_transaction(text))
+            },
             Runner::Sqlx => Reading {
                 is_passed_over: file.ends_with(".down.sql"),
                 ..reading(
@@ -160,7 +159,7 @@ impl Runner {
                 }
             }
             // It sends the file as one message.
-            Runner::Prisma => reading(crate::script::cut(text).0.len() > 1),
+            Runner::Prisma => reading(is_one_transaction(text)),
             Runner::Dbmate => {
                 let (forward, marks) = sections(text, "-- migrate:up", "-- migrate:down");
                 let says_no = marks.iter().any(|mark| mark.contains("transaction:false"));
@@ -245,6 +244,12 @@ fn sections(text: &str, up: &str, down: &str) -> (Vec<Range<usize>>, Vec<String>
     (found, marks)
 }
 
+/// Whether a message of these statements is one transaction of the server's: of several, none of which begins its own.
+fn is_one_transaction(text: &str) -> bool {
+    let statements = crate::parse::read(text).statements;
+    statements.len() > 1 && !statements.iter().any(|it| matches!(it.kind, Kind::Begin))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -298,6 +303,14 @@ mod tests {
         );
         assert!(!read("1_a.up.sql", "create index concurrently i on t (a);").in_transaction);
         assert!(read("1_a.up.sql", "select 1; select 2;").in_transaction);
+        assert!(!read("1_a.up.sql", "begin; select 1; select 2; commit;").in_transaction);
+        assert!(
+            !read(
+                "prisma/migrations/2024_a/migration.sql",
+                "BEGIN; select 1; COMMIT;"
+            )
+            .in_transaction
+        );
         assert!(!read("migrations/1_a.sql", "-- no-transaction\nselect 1;").in_transaction);
         assert!(read("migrations/1_a.sql", "select 1;").in_transaction);
         assert!(

@@ -142,6 +142,7 @@ pub enum Object {
     Publication,
     Statistics,
     Database,
+    Owned,
     Other,
 }
 
@@ -166,6 +167,7 @@ impl Object {
             Object::Publication => "publication",
             Object::Statistics => "statistics",
             Object::Database => "database",
+            Object::Owned => "what a role owns",
             Object::Other => "object",
         }
     }

@@ -308,6 +308,7 @@ fn drop(node: &Node<'_>) -> Kind {
         S::DROP_PUBLICATION => (Object::Publication, S::PUBLICATION_KW),
         S::DROP_STATISTICS => (Object::Statistics, S::STATISTICS_KW),
         S::DROP_DATABASE => (Object::Database, S::DATABASE_KW),
+        S::DROP_OWNED => (Object::Owned, S::OWNED_KW),
         _ => (Object::Other, S::DROP_KW),
     };
     let on = matches!(object, Object::Trigger | Object::Policy | Object::Rule).then(|| on_relation(node));

@@ -2,6 +2,9 @@
 
 /// Why a statement of a file is not run. `is_given`: the server is not a throwaway one.
 pub fn beyond(sql: &str, is_given: bool) -> Option<&'static str> {
+    if sql.starts_with('\\') {
+        return Some("it is psql's own");
+    }
     let words: Vec<String> = crate::script::words(sql);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let has = |word: &str| words.contains(&word);

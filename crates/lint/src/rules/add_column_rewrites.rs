@@ -18,7 +18,8 @@ pub(super) fn check(look: &Look<'_>, out: &mut Vec<Hit>) {
         }
         let cause = match effect.key {
             "add-column.volatile-default" => "its default has another value for each row",
-            "add-column.serial" | "add-column.identity" | "add-column.primary-key" => "each row gets a number of its own",
+            "add-column.serial" | "add-column.identity" => "each row gets a number of its own",
+            "add-column.primary-key" => "each row has to have a value of its own",
             "add-column.generated-stored" => "a stored column is written into each row",
             _ => "the domain's constraint has to be looked at for each row",
         };

@@ -1,7 +1,7 @@
 //! A domain's constraint reads every table that uses it.
 
 use crate::facts::Mode;
-use crate::ir::{Kind};
+use crate::ir::{Kind, Name};
 use crate::judge::{Hit, Look};
 
 rule! {
@@ -13,12 +13,17 @@ rule! {
 
 pub(super) fn check(look: &Look<'_>, out: &mut Vec<Hit>) {
     for (effect, fact) in look.effects.iter().filter_map(|(effect, fact)| Some((effect, (*fact)?))) {
-        if matches!(look.statement.kind, Kind::AlterDomain { .. }) && fact.scans("table") && fact.lock("table").is_some_and(Mode::blocks_writes) && !look.world.domains.contains_key(&effect.table.name) {
+        if matches!(look.statement.kind, Kind::AlterDomain { .. }) && fact.scans("table") && fact.lock("table").is_some_and(Mode::blocks_writes) && !is_made_here(look, &effect.table) {
             let mut hit = look.hit(effect, format!("writers of every table with a column of type {} wait until its rows were read", effect.table), "`not valid` now, `validate constraint` later.");
             hit.unknown.push(format!("which tables use {}", effect.table));
             out.push(hit);
         }
     }
+}
+
+/// A domain of this very file is of no table yet.
+fn is_made_here(look: &Look<'_>, domain: &Name) -> bool {
+    look.script.statements.iter().any(|other| matches!(&other.kind, Kind::CreateDomain { name, .. } if name.is(domain)))
 }
 
 #[cfg(test)]

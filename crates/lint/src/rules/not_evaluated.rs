@@ -19,6 +19,8 @@ mod tests {
             "do $$ begin end $$",
             "call p()",
             "alter tabel t add x int",
+            "\\i other.sql",
+            "/* oops",
         ]);
     }
 
@@ -26,6 +28,7 @@ mod tests {
     fn near_misses_pass() {
         passes(&RULE, &[
             "select 1",
+            "\\set ON_ERROR_STOP on\nselect 1",
         ]);
     }
 }
