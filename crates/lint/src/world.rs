@@ -356,7 +356,12 @@ impl World {
                 if *is_default {
                     table.default_partition = Some(partition.clone());
                 }
+                // With a table that is in use the new one is in use as well.
+                let is_in_use = !self.is_new(partition);
                 self.table_mut(partition).parent = Some(name.clone());
+                if is_in_use {
+                    self.table_mut(name).is_new = false;
+                }
             }
             ActionKind::DetachPartition { partition, .. } => self.table_mut(partition).parent = None,
             _ => {}

@@ -11,8 +11,12 @@ rule! {
 }
 
 pub(super) fn check(look: &Look<'_>, out: &mut Vec<Hit>) {
-    for (effect, fact) in look.busy() {
+    for (effect, fact) in look.effects.iter().filter_map(|(effect, fact)| Some((effect, (*fact)?))) {
         let Some(ActionKind::AttachPartition { partition, .. }) = look.action(effect) else { continue };
+        // A parent that the file has made may take in a table that is in use.
+        if look.world.is_new(&effect.table) && look.world.is_new(partition) {
+            continue;
+        }
         let is_read = fact.scans("partition") && !look.world.is_new(partition) || fact.scans("default");
         if is_read {
             let which = if fact.scans("default") && look.world.is_new(partition) { "the default partition".to_owned() } else { look.called(partition) };
@@ -33,12 +37,14 @@ mod tests {
     fn it_fires() {
         fires(&RULE, &[
             "alter table e attach partition p for values from (1) to (2)",
+            "create table e (k int) partition by range (k); alter table e attach partition p for values from (1) to (2)",
         ]);
     }
 
     #[test]
     fn near_misses_pass() {
         passes(&RULE, &[
+            "create table e (k int) partition by range (k); create table p (k int); alter table e attach partition p for values from (1) to (2)",
             "create table p (k int); alter table e attach partition p for values from (1) to (2)",
             "alter table p add constraint c check (k is not null and k >= 1 and k < 2) not valid; alter table p validate constraint c; alter table e attach partition p for values from (1) to (2)",
         ]);

@@ -40,6 +40,7 @@ mod tests {
             "create index i on t (a)",
             "create unique index i on t (a)",
             "create index i on only_t (a)",
+            "create table e (k int) partition by range (k); alter table e attach partition p for values from (1) to (2); create index i on e (k)",
             "begin; create table t (a int); commit; create index j on u (a)",
         ]);
     }
