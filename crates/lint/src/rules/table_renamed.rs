@@ -1,6 +1,6 @@
 //! A release that still runs knows the old name.
 
-use crate::ir::{ActionKind, Kind, Object};
+use crate::ir::{ActionKind, Kind, Name, Object};
 use crate::judge::{Hit, Look};
 
 rule! {
@@ -21,7 +21,7 @@ pub(super) fn check(look: &Look<'_>, out: &mut Vec<Hit>) {
             continue;
         }
         let has_view = look.script.statements[look.at..].iter().any(|later| matches!(&later.kind, Kind::CreateView { name, .. } if name.is(&effect.table)));
-        if has_view {
+        if has_view || is_made_here(look, &effect.table) || is_taken_again(look, &effect.table) {
             continue;
         }
         let mut hit = look.hit(effect, format!("statements that name {} fail from then on", look.called(&effect.table)), "A view with the old name, made in the same transaction.");
@@ -29,6 +29,20 @@ pub(super) fn check(look: &Look<'_>, out: &mut Vec<Hit>) {
         super::still_used(look, &mut hit, &effect.table, None);
         out.push(hit);
     }
+}
+
+/// A type of this very file has no other name anywhere.
+fn is_made_here(look: &Look<'_>, name: &Name) -> bool {
+    look.script.statements[..look.at].iter().any(|earlier| matches!(&earlier.kind, Kind::CreateType { name: made, .. } if made.is(name)))
+}
+
+/// Something else gets the name in the same transaction: the way in which a table or a type is exchanged.
+fn is_taken_again(look: &Look<'_>, name: &Name) -> bool {
+    let later = look.script.statements[look.at..].iter().skip(1);
+    look.session.transaction.is_some()
+        && later
+            .take_while(|later| !matches!(later.kind, Kind::Commit { .. } | Kind::Rollback { .. }))
+            .any(|later| matches!(&later.kind, Kind::Alter { actions, .. } if actions.iter().any(|action| matches!(&action.kind, ActionKind::Rename { to } if *to == name.name))))
 }
 
 #[cfg(test)]
@@ -44,6 +58,7 @@ mod tests {
             "alter view v rename to w",
             "alter schema a rename to b",
             "alter type e rename to f",
+            "alter table t rename to t_old; alter table t_new rename to t",
         ]);
     }
 
@@ -53,6 +68,8 @@ mod tests {
             "begin; alter table t rename to u; create view t as select * from u; commit",
             "create table t (a int); alter table t rename to u",
             "alter index i rename to j",
+            "create type r as enum ('a'); alter type r rename to r2",
+            "begin; create type r_new as enum ('a'); alter type r rename to r_old; alter type r_new rename to r; commit",
         ]);
     }
 }
