@@ -64,6 +64,14 @@ mod tests {
             mended("set lock_timeout = '1s'; drop index i;"),
             "set lock_timeout = '1s'; drop index concurrently i;"
         );
+        let concurrently = mended(
+            "set lock_timeout = '2s';\ncreate index concurrently i on t (a);\nalter table t add column x int;",
+        );
+        assert_eq!(
+            concurrently,
+            "set lock_timeout = '2s';\nset lock_timeout = 0;\ncreate index concurrently i on t (a);\nset lock_timeout = '2000ms';\nalter table t add column x int;"
+        );
+        assert_eq!(mended(&concurrently), concurrently);
         assert_eq!(mended("select 1;"), "select 1;");
     }
 }

@@ -1,7 +1,8 @@
 //! A timeout ends the build and leaves an invalid index.
 
 use crate::ir::{Kind};
-use crate::judge::{Hit, Look, insertion};
+use crate::finding::Fix;
+use crate::judge::{Hit, Look};
 
 rule! {
     "LNT-006" "concurrent-build-cut-short" Hazard Warning
@@ -20,8 +21,27 @@ pub(super) fn check(look: &Look<'_>, out: &mut Vec<Hit>) {
     let which = if lock > 0 { format!("lock_timeout of {lock} ms") } else { format!("statement_timeout of {statement} ms") };
     let mut hit = look.hit_whole(format!("a {which} is in effect, and would leave an invalid index behind"), "Set both to 0 for this statement.");
     hit.table = look.effects.first().map(|(effect, _)| effect.table.clone()).unwrap_or_default();
-    hit.fix = insertion("switch the timeouts off before it", look.statement.span.start, "set lock_timeout = 0;\nset statement_timeout = 0;\n");
+    hit.fix = Some(around(look, &[("lock_timeout", lock), ("statement_timeout", statement)]));
     out.push(hit);
+}
+
+/// The timeouts that are in effect, off before the statement and as they were behind it.
+fn around(look: &Look<'_>, timeouts: &[(&str, u64)]) -> Fix {
+    let span = &look.statement.span;
+    let semicolon = look.text[span.end..].find(|c: char| !c.is_whitespace()).filter(|at| look.text[span.end + at..].starts_with(';'));
+    let (behind, mut again) = match semicolon {
+        Some(at) => (span.end + at + 1, String::new()),
+        None => (span.end, ";".to_owned()),
+    };
+    let mut off = String::new();
+    for (name, ms) in timeouts.iter().filter(|(_, ms)| *ms > 0) {
+        off.push_str(&format!("set {name} = 0;\n"));
+        again.push_str(&format!("\nset {name} = '{ms}ms';"));
+    }
+    Fix {
+        title: "switch the timeouts off for it".to_owned(),
+        edits: vec![(span.start..span.start, off), (behind..behind, again)],
+    }
 }
 
 #[cfg(test)]
