@@ -13,7 +13,7 @@ use crate::evidence::Live;
 use crate::facts::key::{Effect, effects};
 use crate::facts::{self, Fact, Mode};
 use crate::finding::{Class, Evidence, Finding, Fix, Rule, Severity};
-use crate::ir::{ActionKind, Kind, Name, Script, Span, Statement};
+use crate::ir::{ActionKind, Constraint, Kind, Name, Script, Span, Statement};
 use crate::policy::Hot;
 use crate::rules::{self, not_evaluated};
 use crate::session::{Held, Session, Timeouts};
@@ -202,6 +202,29 @@ pub fn insertion(title: &str, at: usize, text: &str) -> Option<Fix> {
         title: title.to_owned(),
         edits: vec![(at..at, text.to_owned())],
     })
+}
+
+/// A constraint added `not valid`, and validated by a statement of its own where no transaction would hold the lock on.
+pub fn not_valid(look: &Look<'_>, table: &Name, constraint: &Constraint, title: &str) -> Option<Fix> {
+    let is_plain = |word: &str| {
+        word.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+            && word
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+    };
+    let mut fix = insertion(title, constraint.span.end, " not valid")?;
+    let end = look.statement.span.end;
+    let is_ended = look.text[end..].starts_with(';');
+    if let Some(name) = constraint.name.as_deref().filter(|name| is_plain(name))
+        && table.schema.as_deref().is_none_or(is_plain)
+        && is_plain(&table.name)
+        && is_ended
+        && look.session.transaction.is_none()
+    {
+        let validate = format!("\nalter table {table} validate constraint {name};");
+        fix.edits.push((end + 1..end + 1, validate));
+    }
+    Some(fix)
 }
 
 /// Judges files in the order in which they will be run: what one makes, the next one knows.

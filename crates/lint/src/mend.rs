@@ -58,7 +58,7 @@ mod tests {
         );
         assert_eq!(
             mended("set lock_timeout = '1s';\nalter table t add constraint c check (a > 0);"),
-            "set lock_timeout = '1s';\nalter table t add constraint c check (a > 0) not valid;"
+            "set lock_timeout = '1s';\nalter table t add constraint c check (a > 0) not valid;\nalter table t validate constraint c;"
         );
         assert_eq!(
             mended("set lock_timeout = '1s'; drop index i;"),

@@ -1,7 +1,7 @@
 //! A check reads all rows under the lock.
 
 use crate::ir::{ActionKind, ConstraintKind};
-use crate::judge::{Hit, Look, insertion};
+use crate::judge::{Hit, Look, not_valid};
 
 rule! {
     "LNT-020" "check-reads-rows" Hazard Error
@@ -18,7 +18,7 @@ pub(super) fn check(look: &Look<'_>, out: &mut Vec<Hit>) {
         }
         let mut hit = look.hit(effect, format!("all rows of {} are read while nobody reads or writes it", look.called(&effect.table)), "`not valid` now, `validate constraint` in another transaction.");
         hit.is_by_size = true;
-        hit.fix = insertion("add it without a check of the rows", constraint.span.end, " not valid");
+        hit.fix = not_valid(look, &effect.table, constraint, "add it without a check of the rows");
         out.push(hit);
     }
 }

@@ -1,7 +1,7 @@
 //! A foreign key reads both tables while their writers wait.
 
 use crate::ir::{ActionKind, ConstraintKind};
-use crate::judge::{Hit, Look, insertion};
+use crate::judge::{Hit, Look, not_valid};
 
 rule! {
     "LNT-021" "foreign-key-reads-rows" Hazard Error
@@ -20,7 +20,7 @@ pub(super) fn check(look: &Look<'_>, out: &mut Vec<Hit>) {
         let mut hit = look.hit(effect, format!("writers of {} and of {other} wait until all rows were compared", look.called(&effect.table)), "`not valid` now, `validate constraint` in another transaction.");
         hit.is_by_size = true;
         if effect.key != "add-foreign-key.partitioned" {
-            hit.fix = insertion("add it without a comparison of the rows", constraint.span.end, " not valid");
+            hit.fix = not_valid(look, &effect.table, constraint, "add it without a comparison of the rows");
         }
         out.push(hit);
     }
