@@ -81,6 +81,17 @@ pub struct Finding {
     pub fix: Option<Fix>,
 }
 
+/// Without what was said of the same file before, of rules that are said once a file. To be asked last: what `--since` or a baseline
+/// leaves out must not speak for what is new.
+pub fn once(findings: Vec<Finding>) -> Vec<Finding> {
+    const SAID_ONCE: &str = "no-lock-timeout";
+    let mut said = std::collections::BTreeSet::new();
+    findings
+        .into_iter()
+        .filter(|it| it.rule.name != SAID_ONCE || said.insert(it.file.clone()))
+        .collect()
+}
+
 /// Something that a finding rests on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Evidence {

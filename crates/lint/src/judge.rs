@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use crate::evidence::Live;
 use crate::facts::key::{Effect, effects};
 use crate::facts::{self, Fact, Mode};
-use crate::finding::{Class, Evidence, Finding, Fix, Rule, Severity};
+use crate::finding::{Class, Evidence, Finding, Fix, Rule, Severity, once};
 use crate::ir::{ActionKind, Constraint, Kind, Name, Script, Span, Statement};
 use crate::policy::Hot;
 use crate::rules::{self, not_evaluated};
@@ -235,10 +235,10 @@ pub fn judge(
     live: Option<&Live>,
 ) -> Vec<Finding> {
     let scripts = crate::parse::read_all(&sources.iter().map(|source| source.text).collect::<Vec<_>>());
-    judge_read(sources, scripts, settings, world, live)
+    once(judge_read(sources, scripts, settings, world, live))
 }
 
-/// The same of files that were read before.
+/// The same of files that were read before, with all that [`once`] leaves out.
 pub fn judge_read(
     sources: &[Source<'_>],
     scripts: Vec<Script>,

@@ -9,7 +9,7 @@ use corridor_lint::baseline::Baseline;
 use corridor_lint::clickhouse::Topology;
 use corridor_lint::evidence::{self, Live};
 use corridor_lint::fault::{BAD_CONFIG, NO_REVISION, PLAN_IN_THE_WAY, UNREADABLE};
-use corridor_lint::finding::{Finding, Severity};
+use corridor_lint::finding::{Finding, Severity, once};
 use corridor_lint::ir::Script;
 use corridor_lint::judge::{Settings, Source, judge_clickhouse, judge_read};
 use corridor_lint::usage::Moment;
@@ -88,6 +88,7 @@ pub(crate) async fn run(context: &Context, args: &Lint) -> Result<u8> {
         let text = std::fs::read_to_string(path).map_err(|error| unreadable(path, &error.to_string()))?;
         findings = Baseline::read(&text)?.sift(findings, text_of);
     }
+    findings = once(findings);
     if args.fix {
         return fix(context, args, &files, &findings);
     }

@@ -181,6 +181,7 @@ async fn only_what_has_changed_is_looked_at() {
             .unwrap();
         assert!(output.status.success(), "{output:?}");
     };
+    let unbounded = ground.file("c.sql", "alter table t add column a int;\n");
     git(&["init", "-q"]);
     git(&["add", "."]);
     git(&["commit", "-q", "-m", "x"]);
@@ -195,6 +196,20 @@ async fn only_what_has_changed_is_looked_at() {
         .expect_code(1);
     assert!(
         run.stdout.contains("b.sql:3:1") && !run.stdout.contains("b.sql:2:1"),
+        "{}",
+        run.stdout
+    );
+    // What is said once a file is said of what is new.
+    ground.file(
+        "c.sql",
+        "alter table t add column a int;\nalter table u add column b int;\n",
+    );
+    let run = corridor(&["lint", "--since", "HEAD", &unbounded])
+        .run()
+        .await
+        .expect_code(1);
+    assert!(
+        run.stdout.contains("LNT-053") && run.stdout.contains("c.sql:2:1"),
         "{}",
         run.stdout
     );

@@ -17,7 +17,7 @@ pub(super) fn check(look: &Look<'_>, out: &mut Vec<Hit>) {
     let builds = matches!(&look.statement.kind, Kind::CreateIndex(index) if index.is_concurrent);
     let locks = look.locks();
     let Some((table, mode)) = locks.iter().filter(|(name, mode)| !name.name.is_empty() && mode.blocks_writes()).max_by_key(|(_, mode)| *mode) else { return };
-    if builds || !look.is_first("no lock_timeout") {
+    if builds {
         return;
     }
     let was_set = look.script.statements[..look.at].iter().any(|before| matches!(&before.kind, Kind::Set(setting) if setting.name == "lock_timeout"));
