@@ -25,7 +25,16 @@ pub fn fingerprint(finding: &Finding, text: &str) -> String {
     for byte in words.join(" ").to_lowercase().bytes() {
         hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     }
-    format!("{} {} {hash:016x}", finding.rule.code.id, finding.file)
+    format!("{} {} {hash:016x}", finding.rule.code.id, path(&finding.file))
+}
+
+/// A file's name as it stands in a repository, however it was typed.
+pub fn path(typed: &str) -> String {
+    let mut plain = typed.replace('\\', "/");
+    while let Some(rest) = plain.strip_prefix("./") {
+        plain = rest.to_owned();
+    }
+    plain
 }
 
 impl Baseline {

@@ -124,7 +124,8 @@ impl Live {
         if let (Some(calls), Some(mean)) = (figures.calls_per_s, figures.mean_ms) {
             evidence.push(say(
                 "traffic",
-                format!("{calls:.1} statements/s, {mean:.1} ms each"),
+                // A counter that stood still may come out as a negative nothing.
+                format!("{:.1} statements/s, {mean:.1} ms each", calls.max(0.0) + 0.0),
                 "pg_stat_statements",
             ));
         }

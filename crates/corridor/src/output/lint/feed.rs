@@ -1,6 +1,6 @@
 //! The forms of others: SARIF 2.1.0, annotations of a GitHub workflow, GitLab's report on code quality.
 
-use corridor_lint::baseline::fingerprint;
+use corridor_lint::baseline::{fingerprint, path};
 use corridor_lint::finding::{Finding, Severity};
 use corridor_lint::{rehearse, rules};
 use serde_json::{Value, json};
@@ -51,7 +51,7 @@ pub(crate) fn sarif(files: &[Judged], findings: &[Finding]) -> String {
                 "message": { "text": message(finding) },
                 "partialFingerprints": { "corridor/v1": fingerprint(finding, &file.text) },
                 "locations": [{ "physicalLocation": {
-                    "artifactLocation": { "uri": finding.file.replace('\\', "/") },
+                    "artifactLocation": { "uri": uri(&finding.file) },
                     "region": { "startLine": start.0, "startColumn": start.1, "endLine": end.0, "endColumn": end.1 },
                 } }],
             }))
@@ -121,9 +121,34 @@ pub(crate) fn gitlab(files: &[Judged], findings: &[Finding]) -> String {
                 "check_name": finding.rule.name,
                 "fingerprint": format!("{print} {number}"),
                 "severity": severity,
-                "location": { "path": finding.file, "lines": { "begin": file.place(finding.span.start).0, "end": file.place(finding.span.end).0 } },
+                "location": { "path": path(&finding.file), "lines": { "begin": file.place(finding.span.start).0, "end": file.place(finding.span.end).0 } },
             }))
         })
         .collect();
     format!("{:#}", Value::Array(issues))
+}
+
+/// A file's name as a relative reference (RFC 3986).
+fn uri(file: &str) -> String {
+    let mut uri = String::new();
+    for byte in path(file).bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
+                uri.push(char::from(byte))
+            }
+            byte => uri.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    uri
+}
+
+#[cfg(test)]
+mod tests {
+    use super::uri;
+
+    #[test]
+    fn a_name_becomes_a_reference() {
+        assert_eq!(uri("./db/V1__neue Tür.sql"), "db/V1__neue%20T%C3%BCr.sql");
+        assert_eq!(uri("a\\b.sql"), "a/b.sql");
+    }
 }
