@@ -61,9 +61,10 @@ async fn a_worker_whose_connections_fall_silent_notices_and_goes_on() {
     for what in ["corridor:copy:", "corridor:"] {
         let heard = losses(&worker);
         let ours = format!("datname = current_database() and application_name like '{what}%'");
-        let before: Vec<i32> = journey
+        // With their beginning: a number alone may be another one's by and by.
+        let before: Vec<String> = journey
             .ask(&format!(
-                "select array_agg(pid) from pg_stat_activity where {ours}"
+                "select array_agg(pid || ' ' || extract(epoch from backend_start)) from pg_stat_activity where {ours}"
             ))
             .await;
         assert!(proxy.silence(what) > 0, "{what}");
@@ -76,8 +77,9 @@ async fn a_worker_whose_connections_fall_silent_notices_and_goes_on() {
         );
         // What the old ones left open is ended, by the worker and not by a limit of the server's.
         let at_work = format!(
-            "select count(*) = 0 from pg_stat_activity where pid = any('{{{}}}') and state <> 'idle'",
-            before.iter().map(i32::to_string).collect::<Vec<_>>().join(",")
+            "select count(*) = 0 from pg_stat_activity where state <> 'idle' \
+             and pid || ' ' || extract(epoch from backend_start) in ('{}')",
+            before.join("','")
         );
         until(async || journey.ask::<bool>(&at_work).await).await;
         assert!(silent.elapsed() < 2 * NOTICED_WITHIN, "{:?}", silent.elapsed());
