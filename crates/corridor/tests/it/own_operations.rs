@@ -325,6 +325,7 @@ async fn a_name_that_is_taken_by_something_else_is_refused() {
     let tables = format!(
         "{PEOPLE}; create table teams (id int primary key); insert into teams select generate_series(1, 5);
          alter table people add constraint taken check (id > 0);
+         alter table people add constraint named check (name <> 'A');
          alter table people add constraint team_fk foreign key (team_id) references teams;
          create index by_id on people (id);
          create unique index by_name on people (lower(name)) where id > 5"
@@ -352,6 +353,9 @@ async fn a_name_that_is_taken_by_something_else_is_refused() {
         ),
         (constraint("taken", "check (team_id > 100)"), Some("MIG-155")),
         (constraint("taken", "CHECK ( id>0 )"), None),
+        // Letters in a constant are not words.
+        (constraint("named", "check (name <> 'a')"), Some("MIG-155")),
+        (constraint("named", "check (name <> 'A')"), None),
         (
             constraint(
                 "team_fk",

@@ -4,6 +4,8 @@
 
 use corridor_pg::{FaultContext, Isolation, Result, Retry, Session};
 
+use crate::definition::placeholder::lexer::{Kind, tokens};
+
 const LIMITS: &str =
     "set local search_path to default; set local lock_timeout = '10s'; set local statement_timeout = '1min'";
 
@@ -65,21 +67,18 @@ pub(super) fn index_words(is_unique: bool, definition: &str) -> String {
     }
 }
 
-/// Without the mark that it is not validated, and without what people write in one way or another.
+/// Without the mark that it is not validated, and without what people write in one way or another. What stands in quotes stays as
+/// it is.
 pub(super) fn words(definition: &str) -> String {
-    let mut words = String::new();
-    for c in definition.trim().trim_end_matches(" NOT VALID").chars() {
-        match c {
-            c if c.is_whitespace() => words.push(' '),
-            '(' | ')' | ',' => {
-                words.push(' ');
-                words.push(c);
-                words.push(' ');
-            }
-            c => words.extend(c.to_lowercase()),
+    let mut pieces: Vec<String> = Vec::new();
+    for token in tokens(definition.trim().trim_end_matches(" NOT VALID")) {
+        match token.kind {
+            Kind::Space | Kind::Comment => {}
+            Kind::Constant | Kind::QuotedName => pieces.push(token.text.to_owned()),
+            _ => pieces.push(token.text.to_lowercase()),
         }
     }
-    words.split_whitespace().collect::<Vec<_>>().join(" ")
+    pieces.join(" ")
 }
 
 async fn written(session: &mut Session, table: &str, make: &str, ask: &str) -> Result<Option<String>> {
@@ -109,6 +108,12 @@ mod tests {
         let person = "foreign key (team_id)\n  references teams (id) on delete cascade";
         assert_eq!(words(server), words(person));
         assert_ne!(words("CHECK ((v > 100))"), words("CHECK ((v > 10))"));
+        assert_ne!(words("CHECK ((v = 'A'))"), words("CHECK ((v = 'a'))"));
+        assert_ne!(words("CHECK ((v = 'a  b'))"), words("CHECK ((v = 'a b'))"));
+        assert_ne!(
+            words("FOREIGN KEY (\"A\") REFERENCES t(id)"),
+            words("foreign key (a) references t (id)")
+        );
     }
 
     #[test]
